@@ -1,0 +1,172 @@
+/**
+ * The store's record book: SQLite in WAL mode with short transactions. Opens it, migrates it and
+ * resets after a reboot what a reboot takes. The files beside this one know one kind of record each.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { CoracleError } from "../errors.ts";
+import { MIGRATIONS } from "./schema.ts";
+
+export type Value = string | number | bigint | null | Uint8Array;
+export type Row = Record<string, Value>;
+
+/** An open record book; statements are compiled once and kept. */
+export interface Database {
+  readonly handle: DatabaseSync;
+  readonly statements: Map<string, StatementSync>;
+  /** The boot this process lives in; volatile columns of another boot are void. */
+  readonly bootId: string;
+  /** How many `transaction` calls are open; nested ones join the outer one. */
+  depth: number;
+}
+
+/** How long a writer waits for another process's short transaction before it gives up. */
+const BUSY_MS = 60_000;
+
+/**
+ * Opens (and makes or migrates) the database at `path`. Fails with `corrupt` when the file is not
+ * ours or damaged, and with `unsupported` when a newer coracle wrote it.
+ */
+export function openDatabase(path: string, bootId: string): Database {
+  let handle: DatabaseSync;
+  try {
+    handle = new DatabaseSync(path);
+    handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    handle.exec("PRAGMA foreign_keys = ON");
+    // NORMAL in WAL mode: a crash of a process loses nothing, a power cut at most the last commits,
+    // never consistency. Commits that must last ask for `durable` and get a checkpointed fsync.
+    handle.exec("PRAGMA synchronous = NORMAL");
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
+  const db: Database = { handle, statements: new Map(), bootId, depth: 0 };
+  try {
+    const version = Number(one(db, "PRAGMA user_version")?.user_version ?? 0);
+    if (version > MIGRATIONS.length) {
+      throw new CoracleError("unsupported", `cannot use the store "${path}"`, {
+        why: `it has schema ${version}, this coracle knows ${MIGRATIONS.length}`,
+        hint: "use the coracle that made the store, or a newer one",
+      });
+    }
+    if (version < MIGRATIONS.length) migrate(db);
+    resetAfterReboot(db);
+  } catch (cause) {
+    handle.close();
+    if (cause instanceof CoracleError) throw cause;
+    throw damaged(path, cause);
+  }
+  return db;
+}
+
+function damaged(path: string, cause: unknown): CoracleError {
+  return new CoracleError("corrupt", `cannot open the store's database "${path}"`, {
+    why: cause instanceof Error ? cause.message : String(cause),
+    hint: 'rebuild it with "coracle system check --repair"',
+    cause,
+  });
+}
+
+function migrate(db: Database): void {
+  db.handle.exec("PRAGMA journal_mode = WAL");
+  transaction(db, () => {
+    // Read again under the write lock: another process may have migrated meanwhile.
+    const from = Number(one(db, "PRAGMA user_version")?.user_version ?? 0);
+    for (const step of MIGRATIONS.slice(from)) db.handle.exec(step);
+    db.handle.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+}
+
+/** One statement makes void what another boot left: pids, mounts, exec sessions. */
+function resetAfterReboot(db: Database): void {
+  if (meta(db, "boot_id") === db.bootId) return;
+  transaction(db, () => {
+    if (meta(db, "boot_id") === db.bootId) return;
+    run(db, "DELETE FROM exec_sessions");
+    run(
+      db,
+      `UPDATE containers SET phase = 'exited', pid = 0, monitor_pid = 0,
+         exit_code = CASE WHEN phase = 'exited' THEN exit_code ELSE -1 END,
+         ended = CASE WHEN phase = 'exited' THEN ended ELSE started END,
+         error = CASE WHEN phase = 'exited' THEN error ELSE 'the host was restarted' END
+       WHERE phase NOT IN ('configured', 'removing')`,
+    );
+    setMeta(db, "boot_id", db.bootId);
+  });
+}
+
+export function closeDatabase(db: Database): void {
+  db.statements.clear();
+  db.handle.close();
+}
+
+function prepared(db: Database, sql: string): StatementSync {
+  let statement = db.statements.get(sql);
+  if (statement === undefined) {
+    statement = db.handle.prepare(sql);
+    db.statements.set(sql, statement);
+  }
+  return statement;
+}
+
+/** Runs a statement; returns how many rows it changed. A broken rule of uniqueness or a foreign key throws `exists` or `busy`. */
+export function run(db: Database, sql: string, ...values: Value[]): number {
+  try {
+    return Number(prepared(db, sql).run(...values).changes);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    if (said.includes("UNIQUE constraint")) {
+      throw new CoracleError("exists", "cannot save the record", { why: said, cause });
+    }
+    if (said.includes("FOREIGN KEY constraint")) {
+      throw new CoracleError("busy", "cannot change the record", {
+        why: "something else in the store needs it",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+export function one(db: Database, sql: string, ...values: Value[]): Row | undefined {
+  return prepared(db, sql).get(...values) as Row | undefined;
+}
+
+export function all(db: Database, sql: string, ...values: Value[]): Row[] {
+  return prepared(db, sql).all(...values) as Row[];
+}
+
+/**
+ * Runs `work` as one transaction: all of it or nothing. It takes the write lock at once (BEGIN
+ * IMMEDIATE), so it never fails half-way for another writer. No I/O of user data belongs inside.
+ * With `durable` the commit has reached the disk when this returns.
+ */
+export function transaction<T>(db: Database, work: () => T, options: { durable?: boolean } = {}): T {
+  if (db.depth > 0) return work();
+  if (options.durable) db.handle.exec("PRAGMA synchronous = FULL");
+  db.handle.exec("BEGIN IMMEDIATE");
+  db.depth = 1;
+  try {
+    const result = work();
+    db.handle.exec("COMMIT");
+    return result;
+  } catch (error) {
+    db.handle.exec("ROLLBACK");
+    throw error;
+  } finally {
+    db.depth = 0;
+    if (options.durable) db.handle.exec("PRAGMA synchronous = NORMAL");
+  }
+}
+
+/** A fact about the store itself: `boot_id`, `layer_driver`, … */
+export function meta(db: Database, key: string): string | undefined {
+  return one(db, "SELECT value FROM meta WHERE key = ?", key)?.value as string | undefined;
+}
+
+export function setMeta(db: Database, key: string, value: string): void {
+  run(
+    db,
+    "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    key,
+    value,
+  );
+}
