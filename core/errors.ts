@@ -113,7 +113,11 @@ export class ProcessError extends CoracleError {
 
   constructor(
     command: readonly string[],
-    end: { readonly status: number | null; readonly signal: string | null; readonly stderr: string },
+    end: {
+      readonly status: number | null;
+      readonly signal: string | null;
+      readonly stderr: string;
+    },
     details: ErrorDetails & { readonly code?: ErrorCode; readonly what?: string } = {},
   ) {
     const how = end.signal === null ? `exit status ${end.status}` : `killed by ${end.signal}`;

@@ -139,7 +139,11 @@ export function all(db: Database, sql: string, ...values: Value[]): Row[] {
  * IMMEDIATE), so it never fails half-way for another writer. No I/O of user data belongs inside.
  * With `durable` the commit has reached the disk when this returns.
  */
-export function transaction<T>(db: Database, work: () => T, options: { durable?: boolean } = {}): T {
+export function transaction<T>(
+  db: Database,
+  work: () => T,
+  options: { durable?: boolean } = {},
+): T {
   if (db.depth > 0) return work();
   if (options.durable) db.handle.exec("PRAGMA synchronous = FULL");
   db.handle.exec("BEGIN IMMEDIATE");

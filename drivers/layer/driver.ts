@@ -29,7 +29,15 @@
  *   ignored in silence.
  * - All calls are synchronous.
  */
-import type { Change, LayerId, Probe, RawPath, TreeEntry, TreeSink, Usage } from "../../core/terms.ts";
+import type {
+  Change,
+  LayerId,
+  Probe,
+  RawPath,
+  TreeEntry,
+  TreeSink,
+  Usage,
+} from "../../core/terms.ts";
 export type { Probe };
 
 /** `image`: filled once, then read-only. `container`: a writable layer. */

@@ -26,7 +26,11 @@ export interface MonitorSpec {
   /** Directory of exit files. */
   readonly exits: string;
   /** `k8s-file` or `none` (the rest is the issue of logs). */
-  readonly log: { readonly driver: "k8s-file" | "none"; readonly path: string; readonly maxBytes?: number };
+  readonly log: {
+    readonly driver: "k8s-file" | "none";
+    readonly path: string;
+    readonly maxBytes?: number;
+  };
   readonly terminal: boolean;
   /** Standard input stays open for attachers; else it is /dev/null. */
   readonly stdin: boolean;
