@@ -39,10 +39,10 @@ export interface FlagOptions<T> {
   readonly hidden?: boolean;
   readonly refused?: string;
 }
-interface Required<T> extends FlagOptions<T> {
+interface WithFallback<T> extends FlagOptions<T> {
   readonly fallback: T;
 }
-interface Parsed<T> {
+interface WithParse<T> {
   readonly parse: (value: string) => T;
 }
 
@@ -59,14 +59,14 @@ function boolean(
 function text<T>(
   names: string,
   description: string,
-  options: Required<T> & Parsed<T>,
+  options: WithFallback<T> & WithParse<T>,
 ): Flag<T>;
 function text<T>(
   names: string,
   description: string,
-  options: FlagOptions<T> & Parsed<T>,
+  options: FlagOptions<T> & WithParse<T>,
 ): Flag<T | undefined>;
-function text(names: string, description: string, options: Required<string>): Flag<string>;
+function text(names: string, description: string, options: WithFallback<string>): Flag<string>;
 function text(
   names: string,
   description: string,
@@ -75,7 +75,7 @@ function text(
 function text(
   names: string,
   description: string,
-  options: FlagOptions<unknown> & Partial<Parsed<unknown>> = {},
+  options: FlagOptions<unknown> & Partial<WithParse<unknown>> = {},
 ): Flag<unknown> {
   return { names, kind: "text", description, ...options };
 }
@@ -90,7 +90,7 @@ function list(
 }
 
 /** A whole number (decimal, 0x, 0o, sign allowed); undefined when not given and without fallback. */
-function integer(names: string, description: string, options: Required<number>): Flag<number>;
+function integer(names: string, description: string, options: WithFallback<number>): Flag<number>;
 function integer(
   names: string,
   description: string,

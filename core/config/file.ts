@@ -125,7 +125,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 function words(expected: string | null): string {
-  return expected === null ? "something else" : WORDS[expected] ?? expected.replaceAll(" | ", " or ");
+  return expected === null
+    ? "something else"
+    : WORDS[expected] ?? expected.replaceAll(" | ", " or ");
 }
 
 function toPart(data: FileShape): ConfigPart {
