@@ -89,7 +89,10 @@ export const containerFlags = {
   initPath: flag.text("--init-path FILE", "The init to use"),
   interactive: flag.boolean("-i, --interactive", "Keep standard input open"),
   ip: flag.text("--ip ADDRESS", "Fixed address", { refused: "there is no bridge network" }),
-  ipc: flag.text("--ipc MODE", "IPC namespace: private, shareable, none, host, container:ID, ns:PATH"),
+  ipc: flag.text(
+    "--ipc MODE",
+    "IPC namespace: private, shareable, none, host, container:ID, ns:PATH",
+  ),
   label: flag.list("-l, --label KEY=VALUE", "Set a label"),
   labelFile: flag.list("--label-file FILE", "Read labels from a file"),
   logDriver: flag.text("--log-driver NAME", "k8s-file, json-file or none", {
@@ -301,7 +304,10 @@ function mounts(flags: ContainerFlags): MountRequest[] {
 function imageVolumes(mode: string): CreateRequest["imageVolumes"] {
   if (mode === "bind" || mode === "anonymous") return "anonymous";
   if (mode === "tmpfs" || mode === "ignore") return mode;
-  throw wrongValue("--image-volume", `invalid image-volume type ${JSON.stringify(mode)}. Pick one of bind, tmpfs, or ignore`);
+  throw wrongValue(
+    "--image-volume",
+    `invalid image-volume type ${JSON.stringify(mode)}. Pick one of bind, tmpfs, or ignore`,
+  );
 }
 
 function resources(flags: ContainerFlags): ResourceRequest {
