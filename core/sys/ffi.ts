@@ -44,7 +44,10 @@ export async function openLibrary<const D extends Record<string, Decl>>(
       keys[at]!.push(key);
     }
     groups.forEach((group, i) => {
-      const symbols = dlopen(path, group as Parameters<typeof dlopen>[1]).symbols as Record<string, unknown>;
+      const symbols = dlopen(path, group as Parameters<typeof dlopen>[1]).symbols as Record<
+        string,
+        unknown
+      >;
       for (const key of keys[i]!) out[key] = symbols[decls[key]!.sym ?? key];
     });
   } else {
