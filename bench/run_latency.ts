@@ -1,7 +1,7 @@
 /**
  * How quick the everyday commands are, against podman, skopeo and the bare runtime, with the same
  * Debian image: run, ps with 300 containers, load, save, and the start of the program itself.
- * `--peers` leaves coracle out. Needs root; takes about three minutes, `--quick` one.
+ * `--peers` leaves coracle out. Needs root; takes about six minutes, `--quick` two.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
