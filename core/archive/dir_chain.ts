@@ -83,9 +83,7 @@ export class DirChain {
 
   #move(path: RawPath): void {
     const parts = path === "" ? [] : path.split("/");
-    let common = 0;
-    while (common < this.#steps.length && this.#steps[common]?.name === parts[common]) common++;
-    this.#shorten(common);
+    const common = this.#common(path, parts);
     // No path is equal to this one: when a step throws, the next call starts from what is open.
     this.#path = "\0";
     for (let i = common; i < parts.length; i++) {
@@ -98,6 +96,18 @@ export class DirChain {
       }
     }
     this.#path = path;
+  }
+
+  /** Closes what is not on the way to `path`; gives the number of its names that stay open. */
+  #common(path: RawPath, parts: readonly string[]): number {
+    // Deep down, where only the last directory is held, most steps go from it to a child.
+    if (this.#tail !== null && path.startsWith(`${this.#path}/`)) {
+      return this.#path.split("/").length;
+    }
+    let common = 0;
+    while (common < this.#steps.length && this.#steps[common]?.name === parts[common]) common++;
+    this.#shorten(common);
+    return common;
   }
 
   #child(parent: ChainPlace, name: RawPath): ChainPlace {

@@ -138,11 +138,10 @@ export class TreeReceiver implements TreeSink {
       if (this.#file !== null) {
         throw new Error(`file ${quoted(this.#file.entry.path)} is not whole`);
       }
-      // Children first: their parents may become closed to us.
-      for (const entry of [...this.#directories].sort(byPathDown)) {
-        path = entry[0];
-        this.#finishDirectory(path, entry[1]);
-      }
+      const paths = [...this.#directories.keys()].sort();
+      // Children first where their parents may become closed to us; root goes the shorter way.
+      if (!this.#keepsOwners) paths.reverse();
+      for (path of paths) this.#finishDirectory(path, this.#directories.get(path) ?? PLAIN);
     } catch (error) {
       throw unpackError(path, error);
     } finally {
@@ -368,10 +367,6 @@ function noTarget(parent: ChainPlace, name: RawPath): never {
   throw new CoracleError("corrupt", "cannot make a hard link", {
     why: `the directory ${quoted(joinRaw(parent.real, name))} of its target is not there`,
   });
-}
-
-function byPathDown(a: readonly [RawPath, unknown], b: readonly [RawPath, unknown]): number {
-  return a[0] < b[0] ? 1 : a[0] > b[0] ? -1 : 0;
 }
 
 /** Kernel errors name a call; the user needs the member. */
