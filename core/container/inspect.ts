@@ -5,15 +5,12 @@
  */
 import type { ContainerRow } from "../state/containers.ts";
 import type { State } from "../terms.ts";
-import { capabilityName } from "./capabilities.ts";
-import { inspectedConfig } from "./inspect_config.ts";
-import { inspectedHostConfig } from "./inspect_host_config.ts";
-import { isPropagation } from "./arguments/mount_options.ts";
+import { inspectedConfig } from "./inspected/config.ts";
+import { inspectedHostConfig } from "./inspected/host_config.ts";
+import { isPropagation, relabelWord } from "./arguments/mount_options.ts";
 import type { OciSpec } from "./oci/spec.ts";
 import { bindOptions } from "./oci/mounts.ts";
-import { statusWord } from "./record.ts";
-import type { ContainerRecord } from "./record.ts";
-import type { ResolvedMount } from "./resolve.ts";
+import { type ContainerRecord, statusWord } from "./record.ts";
 
 export interface InspectInput {
   readonly row: Omit<ContainerRow, "record">;
@@ -172,14 +169,4 @@ function inspectedMounts(input: InspectInput): Record<string, unknown>[] {
       Propagation: options.find(isPropagation) ?? "",
     };
   });
-}
-
-export function relabelWord(mount: ResolvedMount): "" | "z" | "Z" {
-  if (mount.relabel === undefined) return "";
-  return mount.relabel === "shared" ? "z" : "Z";
-}
-
-/** `--cap-add` and `--cap-drop` as full names, for HostConfig. */
-export function capabilityWords(flag: string, words: readonly string[]): string[] {
-  return words.map((word) => capabilityName(flag, word));
 }

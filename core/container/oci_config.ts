@@ -11,7 +11,7 @@
  */
 import type { CapabilitySets } from "./capabilities.ts";
 import { capabilitySets } from "./capabilities.ts";
-import type { HostFacts } from "./host_facts.ts";
+import type { HostFacts } from "./host/facts.ts";
 import { linuxPart } from "./oci/linux.ts";
 import { ociMounts } from "./oci/mounts.ts";
 import type { NamespaceType, OciDevice, OciSeccomp, OciSpec } from "./oci/spec.ts";
@@ -36,7 +36,7 @@ export interface ContainerPaths {
   readonly init?: string;
 }
 
-/** Device nodes and rules, looked up on the host (`devices.ts`). */
+/** Device nodes and rules, looked up on the host (`host/devices.ts`). */
 export interface ContainerDevices {
   readonly nodes: readonly OciDevice[];
   readonly rules: readonly DeviceRule[];

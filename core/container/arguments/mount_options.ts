@@ -126,3 +126,9 @@ export function completeOptions(
   if (!mount.isTmpfs && !has("bind", "rbind")) complete.push("rbind");
   return complete;
 }
+
+/** The word a relabel was asked for with, as `inspect` shows it. */
+export function relabelWord(mount: Pick<SplitOptions, "relabel">): "" | "z" | "Z" {
+  if (mount.relabel === undefined) return "";
+  return mount.relabel === "shared" ? "z" : "Z";
+}

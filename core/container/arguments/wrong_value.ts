@@ -21,14 +21,14 @@ export function parseInteger(
   if (!pattern.test(text)) {
     throw wrongValue(
       flag,
-      `invalid argument ${quoted}: strconv.${call}: parsing ${quoted}: invalid syntax`,
+      `invalid argument ${quoted} for "${flag}" flag: strconv.${call}: parsing ${quoted}: invalid syntax`,
     );
   }
   const value = Number(text);
   if (!Number.isSafeInteger(value)) {
     throw wrongValue(
       flag,
-      `invalid argument ${quoted}: strconv.${call}: parsing ${quoted}: value out of range`,
+      `invalid argument ${quoted} for "${flag}" flag: strconv.${call}: parsing ${quoted}: value out of range`,
     );
   }
   return value;

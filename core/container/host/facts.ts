@@ -2,11 +2,11 @@
  * What the host is, as far as a container's config depends on it; read once per command that makes
  * or starts a container.
  */
-import { cgroupLayout } from "../sys/cgroup.ts";
-import { readTextOrNull } from "../sys/files.ts";
-import { architecture, hostName, kernelRelease } from "../sys/host.ts";
-import { namesOfMask } from "./capabilities.ts";
-import { type HostLimits, parseProcLimits } from "./rlimits.ts";
+import { cgroupLayout } from "../../sys/cgroup.ts";
+import { readTextOrNull } from "../../sys/files.ts";
+import { architecture, hostName, kernelRelease } from "../../sys/host.ts";
+import { namesOfMask } from "../capabilities.ts";
+import { type HostLimits, parseProcLimits } from "../rlimits.ts";
 
 export interface HostFacts {
   /** Go's name: `amd64`. */

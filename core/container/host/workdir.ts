@@ -1,9 +1,9 @@
 /**
  * The working directory inside the container, looked for (and made) beneath its root.
  */
-import { CoracleError, isErrno } from "../errors.ts";
-import { close, mkdirAt, O, openBeneath } from "../sys/at.ts";
-import { raw } from "../terms.ts";
+import { CoracleError, isErrno } from "../../errors.ts";
+import { close, mkdirAt, O, openBeneath } from "../../sys/at.ts";
+import { raw } from "../../terms.ts";
 
 /**
  * `root` is a descriptor of the container's root. A directory the image names is made when it is

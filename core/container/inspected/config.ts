@@ -1,7 +1,7 @@
 /**
  * The `Config` part of `inspect`: what is portable of a container. Podman 4.3's keys.
  */
-import type { InspectInput } from "./inspect.ts";
+import type { InspectInput } from "../inspect.ts";
 
 export function inspectedConfig(input: InspectInput): Record<string, unknown> {
   const { resolved, image } = input.record;

@@ -1,12 +1,12 @@
 /**
  * Device nodes of the host for `--device` and `--privileged`, looked up when a container is started.
  */
-import { CoracleError, isErrno } from "../errors.ts";
-import { AT_FDCWD, close, listDir, lookAt, O, openAt, type Stat, statAt } from "../sys/at.ts";
-import { raw, text } from "../terms.ts";
-import type { ContainerDevices } from "./oci_config.ts";
-import type { OciDevice } from "./oci/spec.ts";
-import type { DeviceRequest, DeviceRule } from "./request.ts";
+import { CoracleError, isErrno } from "../../errors.ts";
+import { AT_FDCWD, close, listDir, lookAt, O, openAt, type Stat, statAt } from "../../sys/at.ts";
+import { raw, text } from "../../terms.ts";
+import type { ContainerDevices } from "../oci_config.ts";
+import type { OciDevice } from "../oci/spec.ts";
+import type { DeviceRequest, DeviceRule } from "../request.ts";
 
 export interface DeviceWishes {
   readonly devices: readonly DeviceRequest[];

@@ -1,11 +1,13 @@
 /**
  * The `HostConfig` part of `inspect`: how a container is tied to this host. Podman 4.3's keys.
  */
-import { namespaceText } from "./arguments/namespace.ts";
-import { capabilityWords, type InspectInput, relabelWord } from "./inspect.ts";
-import { bindOptions, tmpfsOptions } from "./oci/mounts.ts";
-import { CPU_PERIOD } from "./oci/linux.ts";
-import { type CreateRequest, DEFAULT_PIDS_LIMIT } from "./request.ts";
+import { namespaceText } from "../arguments/namespace.ts";
+import { relabelWord } from "../arguments/mount_options.ts";
+import { capabilityName } from "../capabilities.ts";
+import type { InspectInput } from "../inspect.ts";
+import { bindOptions, tmpfsOptions } from "../oci/mounts.ts";
+import { CPU_PERIOD } from "../oci/linux.ts";
+import { type CreateRequest, DEFAULT_PIDS_LIMIT } from "../request.ts";
 
 export function inspectedHostConfig(input: InspectInput): Record<string, unknown> {
   const { resolved } = input.record;
@@ -110,7 +112,10 @@ function capabilities(input: InspectInput): { CapAdd: string[]; CapDrop: string[
   const { request } = input.record.resolved;
   const bounding = input.spec?.process.capabilities?.bounding ?? input.expected.bounding;
   if (request.privileged) {
-    return { CapAdd: [], CapDrop: capabilityWords("--cap-drop", request.capDrop) };
+    return {
+      CapAdd: [],
+      CapDrop: request.capDrop.map((word) => capabilityName("--cap-drop", word)),
+    };
   }
   return {
     CapAdd: bounding.filter((name) => !DOCKER_DEFAULT.includes(name)),

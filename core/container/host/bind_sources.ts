@@ -2,13 +2,13 @@
  * The host's side of bind mounts: that the source is there, and the flags of the file system it is
  * on, which the bind mount must keep.
  */
-import { CoracleError, isErrno } from "../errors.ts";
-import { AT_FDCWD, close, O, openAt } from "../sys/at.ts";
-import { mountTable } from "../sys/mount.ts";
-import { placeOfFd } from "../sys/stat.ts";
-import { raw } from "../terms.ts";
-import type { SourceFlags } from "./arguments/mount_options.ts";
-import type { MountRequest } from "./request.ts";
+import { CoracleError, isErrno } from "../../errors.ts";
+import { AT_FDCWD, close, O, openAt } from "../../sys/at.ts";
+import { mountTable } from "../../sys/mount.ts";
+import { placeOfFd } from "../../sys/stat.ts";
+import { raw } from "../../terms.ts";
+import type { SourceFlags } from "../arguments/mount_options.ts";
+import type { MountRequest } from "../request.ts";
 
 /** Fails with `usage` and Podman's words when a bind mount's source is not there. */
 export function checkBindSources(mounts: readonly MountRequest[]): void {
