@@ -21,6 +21,7 @@ export {
   pwrite,
   read,
   readAll,
+  readSome,
   seek,
   SEEK_CUR,
   SEEK_END,

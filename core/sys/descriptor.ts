@@ -33,6 +33,17 @@ export function read(fd: Fd, buffer: Uint8Array): number {
   }
 }
 
+/** The same for a descriptor that does not wait: null when nothing is there yet. */
+export function readSome(fd: Fd, buffer: Uint8Array): number | null {
+  for (;;) {
+    const n = libc.read(fd, buffer as Uint8Array<ArrayBuffer>, buffer.length);
+    if (n >= 0) return n;
+    const number = errno();
+    if (number === ERRNO.EAGAIN) return null;
+    if (number !== ERRNO.EINTR) throw fdError("read", fd, number);
+  }
+}
+
 /** Reads up to `buffer.length` bytes at `offset`, leaving the position. */
 export function pread(fd: Fd, buffer: Uint8Array, offset: number): number {
   for (;;) {
