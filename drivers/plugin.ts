@@ -8,8 +8,8 @@ import type { PluginFile } from "../core/config.ts";
 import { CoracleError } from "../core/errors.ts";
 import * as at from "../core/sys/at.ts";
 import { loadModule } from "../core/sys/environment.ts";
-import { readBytes } from "../core/sys/files.ts";
-import { raw, text } from "../core/terms.ts";
+import { exists, readBytes, realPath } from "../core/sys/files.ts";
+import { raw } from "../core/terms.ts";
 import { BUILTIN, DRIVER_KINDS } from "./builtin.ts";
 import { API, type DriverKind, type DriverModule } from "./module.ts";
 
@@ -51,6 +51,7 @@ function refuse(
  * without symbolic links, which is then the one that is loaded.
  */
 function checkWriters(given: string): string {
+  if (!exists(given)) throw refuse(given, "notfound", "there is no such file");
   const path = realPath(given);
   const us = at.statAt(at.AT_FDCWD, raw("/proc/self"), { follow: true }).uid;
   for (let part = path;; part = dirname(part)) {
@@ -68,17 +69,6 @@ function checkWriters(given: string): string {
       });
     }
     if (part === "/") return path;
-  }
-}
-
-function realPath(path: string): string {
-  const found = at.lookAt(at.AT_FDCWD, raw(path), { follow: true });
-  if (found === null) throw refuse(path, "notfound", "there is no such file");
-  const fd = at.openAt(at.AT_FDCWD, raw(path), at.O.PATH);
-  try {
-    return text(at.readlinkAt(at.AT_FDCWD, raw(`/proc/self/fd/${fd}`)));
-  } finally {
-    at.close(fd);
   }
 }
 

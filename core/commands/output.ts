@@ -2,6 +2,7 @@
  * Standard output and standard error of a command: buffered, synchronous writes to the file
  * descriptors. `process.stdout` is avoided: its first touch costs 9-13 ms in Bun.
  */
+import { isErrno } from "../errors.ts";
 import * as at from "../sys/at.ts";
 import { isTerminal } from "../sys/terminal.ts";
 import type { LogLevel } from "./context.ts";
@@ -11,6 +12,9 @@ const STDERR = 2;
 /** Pipes take 64 KiB at once; a larger buffer gains nothing. */
 const BUFFER = 64 * 1024;
 const LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "fatal", "panic"];
+
+/** Whoever read our output has gone (`coracle ps | head -1`): the process ends without a word. */
+export class OutputClosed extends Error {}
 
 export interface OutputOptions {
   readonly logLevel?: LogLevel;
@@ -40,7 +44,16 @@ export interface Output {
   readonly isTerminal: boolean;
 }
 
-/** The output of one process. A reader that has gone away ends the process' output with EPIPE. */
+function send(fd: number, bytes: Uint8Array): void {
+  try {
+    at.write(fd, bytes);
+  } catch (cause) {
+    if (isErrno(cause, "EPIPE")) throw new OutputClosed("the reader has gone", { cause });
+    throw cause;
+  }
+}
+
+/** The output of one process. Any of its methods throws `OutputClosed` when nobody reads any more. */
 export function openOutput(options: OutputOptions = {}): Output {
   const out = options.stdout ?? STDOUT;
   const err = options.stderr ?? STDERR;
@@ -53,7 +66,7 @@ export function openOutput(options: OutputOptions = {}): Output {
     if (held === "") return;
     const bytes = encoder.encode(held);
     held = "";
-    if (!options.noOut) at.write(out, bytes);
+    if (!options.noOut) send(out, bytes);
   };
   const write = (data: string | Uint8Array): void => {
     if (typeof data === "string") {
@@ -61,12 +74,12 @@ export function openOutput(options: OutputOptions = {}): Output {
       if (held.length >= BUFFER) flush();
     } else {
       flush();
-      if (!options.noOut) at.write(out, data);
+      if (!options.noOut) send(out, data);
     }
   };
   const error = (text: string): void => {
     flush();
-    at.write(err, encoder.encode(`${text}\n`));
+    send(err, encoder.encode(`${text}\n`));
   };
   const log = (name: LogLevel, word: string, text: string): void => {
     if (LEVELS.indexOf(name) < level) return;

@@ -6,6 +6,7 @@
 import { CoracleError } from "../errors.ts";
 import { entriesOf, FUNCTIONS, isTrue, show } from "./template_functions.ts";
 import {
+  type Block,
   type Node,
   type Operand,
   parseTemplate,

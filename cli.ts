@@ -1,0 +1,268 @@
+/**
+ * The door: one command line in, one exit status out. The only place where drivers and core meet,
+ * and the only one that turns an error into text and status.
+ */
+import type { Config } from "./core/config.ts";
+import type { Context, DriverDesk, Globals, LogFormat, LogLevel } from "./core/commands/context.ts";
+import type { CommandSpec } from "./core/commands/command.ts";
+import type { GlobalValues } from "./core/commands/globals.ts";
+import type { Engine, EnginePart } from "./core/engine/engine.ts";
+import type { FoundDriver } from "./drivers/load.ts";
+import { scriptArguments } from "./core/sys/environment.ts";
+
+/** As a shell reports a program that SIGPIPE ended. */
+const CLOSED_PIPE = 141;
+const FAILED = 125;
+
+/** How errors are told; known as soon as the global flags are read. */
+interface Telling {
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+}
+
+const argv = scriptArguments();
+const only = argv.length === 1 ? argv[0] : undefined;
+if (only === "--version" || only === "-v" || only === "version") {
+  // Nothing else is loaded: the start of this line is measured against an empty program.
+  if (only === "version") {
+    const { versionText } = await import("./core/commands/version.ts");
+    console.log(versionText().trimEnd());
+  } else {
+    const { VERSION } = await import("./core/version.ts");
+    console.log(`coracle version ${VERSION}`);
+  }
+} else process.exit(await main(argv));
+
+async function main(words: readonly string[]): Promise<number> {
+  const telling: Telling = { logLevel: "warn", logFormat: earlyFormat(words) };
+  try {
+    return await perform(words, telling);
+  } catch (error) {
+    try {
+      return await tell(error, telling);
+    } catch {
+      // Standard error itself is gone; the status is all that is left to say.
+      return FAILED;
+    }
+  }
+}
+
+/** The format of errors that happen before the global flags are read. */
+function earlyFormat(words: readonly string[]): LogFormat {
+  const at = words.indexOf("--log-format");
+  return words.includes("--log-format=json") || (at >= 0 && words[at + 1] === "json")
+    ? "json"
+    : "text";
+}
+
+async function perform(words: readonly string[], telling: Telling): Promise<number> {
+  const { environment } = await import("./core/sys/environment.ts");
+  const { GLOBAL_FLAGS, readGlobals } = await import("./core/commands/globals.ts");
+  const env = environment();
+  // Before the command: skipped when there is none, which spares the parser a round.
+  const before = words[0]?.startsWith("-") ? await readBefore(words) : undefined;
+  if (before?.version) return await printAndEnd(`coracle version ${before.version}`);
+  const rest = before?.rest ?? words;
+  Object.assign(telling, pick(readGlobals(before?.values ?? {}, env)));
+  if (before?.help || rest.length === 0 || rest[0] === "help") {
+    return await help(before?.help ? ["help"] : rest);
+  }
+  const { findCommand } = await import("./core/commands/find.ts");
+  const found = findCommand(rest);
+  if (found.kind === "noun") return await help(["help", found.noun], found.rest);
+  const spec = await found.entry.load();
+  const { parseCommand } = await import("./core/commands/parse.ts");
+  const parsed = parseCommand(spec, found.rest, GLOBAL_FLAGS);
+  const values: GlobalValues = { ...before?.values, ...parsed.globals };
+  const globals = readGlobals(values, env);
+  Object.assign(telling, pick(globals));
+  if (parsed.help) return await help(["help", ...found.entry.name.split(" ")]);
+  return await execute(spec, parsed, { values, globals });
+}
+
+function pick({ logLevel, logFormat }: Globals): Telling {
+  return { logLevel, logFormat };
+}
+
+async function readBefore(words: readonly string[]) {
+  const { flag } = await import("./core/commands/command.ts");
+  const { GLOBAL_FLAGS } = await import("./core/commands/globals.ts");
+  const { parseFlags } = await import("./core/commands/parse.ts");
+  const flags = { version: flag.boolean("-v, --version", "Show the version") };
+  const parsed = parseFlags(flags, words, {
+    name: "",
+    stopsAtFirstArgument: true,
+    globals: GLOBAL_FLAGS,
+  });
+  const { VERSION } = await import("./core/version.ts");
+  return {
+    values: parsed.globals as GlobalValues,
+    rest: parsed.args,
+    help: parsed.help,
+    version: parsed.values.version === true ? VERSION : undefined,
+  };
+}
+
+async function printAndEnd(text: string): Promise<number> {
+  const { openOutput } = await import("./core/commands/output.ts");
+  const output = openOutput();
+  output.line(text);
+  output.flush();
+  return 0;
+}
+
+/** `coracle`, `coracle help …`, `coracle image`: as Podman, a missing command is status 125. */
+async function help(words: readonly string[], more: readonly string[] = []): Promise<number> {
+  const { commandHelp, nounHelp, programHelp } = await import("./core/commands/help.ts");
+  const { findCommand } = await import("./core/commands/find.ts");
+  const { CoracleError } = await import("./core/errors.ts");
+  const [asked, ...names] = words;
+  const wanted = names.filter((name) => !name.startsWith("-"));
+  if (wanted.length === 0) {
+    await printAndEnd(programHelp());
+    if (asked === "help") return 0;
+    throw new CoracleError("usage", 'missing command "coracle COMMAND"');
+  }
+  const found = findCommand(wanted);
+  if (found.kind === "command") return await printAndEnd(commandHelp(await found.entry.load()));
+  await printAndEnd(nounHelp(found.noun));
+  if (words.length > 2 || more.some((word) => word === "--help" || word === "-h")) return 0;
+  if (more.length > 0) {
+    const { usageError } = await import("./core/commands/normalise.ts");
+    throw usageError(found.noun, `unknown flag: ${more[0]}`);
+  }
+  throw new CoracleError("usage", `missing command "coracle ${found.noun} COMMAND"`);
+}
+
+interface Setting {
+  readonly values: GlobalValues;
+  readonly globals: Globals;
+}
+
+async function execute(
+  spec: CommandSpec,
+  parsed: { readonly args: string[]; readonly values: Record<string, unknown> },
+  { values, globals }: Setting,
+): Promise<number> {
+  const { loadConfig } = await import("./core/config.ts");
+  const { configPart, forChildren } = await import("./core/commands/globals.ts");
+  const { openOutput } = await import("./core/commands/output.ts");
+  const config = await loadConfig({ file: globals.configFile, flags: configPart(values) });
+  const output = openOutput(globals);
+  const engine = await openEngine(config, spec.needs, (text) => output.warn(text));
+  const context: Context = {
+    engine,
+    output,
+    globals,
+    forChildren: forChildren(config, globals),
+    drivers: driverDesk(config),
+  };
+  try {
+    const status = await spec.run(context, parsed.args, parsed.values);
+    output.flush();
+    return status ?? 0;
+  } catch (error) {
+    // What was printed before the failure belongs before its message.
+    output.flush();
+    throw error;
+  } finally {
+    closeEngine(engine, spec.needs);
+  }
+}
+
+/** Opens the parts in `needs`; touching another one is a bug and says so. */
+async function openEngine(
+  config: Config,
+  needs: readonly EnginePart[],
+  warn: (text: string) => void,
+): Promise<Engine> {
+  const { storePaths } = await import("./core/engine/engine.ts");
+  const paths = storePaths(config.root, config.runroot);
+  const opened: { -readonly [P in EnginePart]?: Engine[P] } = {};
+  if (needs.length > 0) {
+    const { makeDirs } = await import("./core/sys/files.ts");
+    for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
+    const { openDatabase } = await import("./core/state/database.ts");
+    const { bootId } = await import("./core/sys/process.ts");
+    opened.db = openDatabase(`${config.root}/state.db`, bootId());
+  }
+  if (needs.includes("runtime")) opened.runtime = (await find("runtime", config, warn)).open();
+  if (needs.includes("monitor")) opened.monitor = (await find("monitor", config, warn)).open();
+  return {
+    config,
+    paths,
+    get db() {
+      return opened.db ?? notOpened("db");
+    },
+    get layers() {
+      return opened.layers ?? notOpened("layers");
+    },
+    get runtime() {
+      return opened.runtime ?? notOpened("runtime");
+    },
+    get monitor() {
+      return opened.monitor ?? notOpened("monitor");
+    },
+  };
+}
+
+function notOpened(part: EnginePart): never {
+  throw new Error(`the command uses the engine's "${part}" without naming it in "needs"`);
+}
+
+async function find<K extends "runtime" | "monitor">(
+  kind: K,
+  config: Config,
+  warn: (text: string) => void,
+): Promise<FoundDriver<K>> {
+  const { findDriver } = await import("./drivers/load.ts");
+  const found = await findDriver(kind, config);
+  if (found.warning !== undefined) warn(found.warning);
+  return found;
+}
+
+function closeEngine(engine: Engine, needs: readonly EnginePart[]): void {
+  if (needs.length > 0) engine.db.handle.close();
+}
+
+function driverDesk(config: Config): DriverDesk {
+  return {
+    list: async () => {
+      const { listDrivers } = await import("./drivers/load.ts");
+      return await listDrivers(config, await recordedLayerDriver(config));
+    },
+    check: async () => {
+      await Promise.resolve();
+    },
+  };
+}
+
+/** The layer driver the store was made with; undefined when there is no store yet. */
+async function recordedLayerDriver(config: Config): Promise<string | undefined> {
+  const { exists } = await import("./core/sys/files.ts");
+  const path = `${config.root}/state.db`;
+  if (!exists(path)) return undefined;
+  const { closeDatabase, meta, openDatabase } = await import("./core/state/database.ts");
+  const { bootId } = await import("./core/sys/process.ts");
+  const db = openDatabase(path, bootId());
+  try {
+    return meta(db, "layer_driver");
+  } finally {
+    closeDatabase(db);
+  }
+}
+
+/** Prints the error and gives the exit status. */
+async function tell(error: unknown, telling: Telling): Promise<number> {
+  const { OutputClosed, openOutput } = await import("./core/commands/output.ts");
+  if (error instanceof OutputClosed) return CLOSED_PIPE;
+  const { CoracleError } = await import("./core/errors.ts");
+  const { errorLines, errorObject } = await import("./core/commands/error_text.ts");
+  const output = openOutput();
+  if (telling.logFormat === "json") output.error(JSON.stringify(errorObject(error)));
+  else {
+    const isDebug = telling.logLevel === "debug" || telling.logLevel === "trace";
+    for (const line of errorLines(error, { withCauses: isDebug })) output.error(line);
+  }
+  return error instanceof CoracleError ? error.exitStatus : FAILED;
+}
