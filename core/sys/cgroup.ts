@@ -56,8 +56,12 @@ export function controllers(): string[] {
 
 /** Where a process is: the v2 path under key "", v1 paths under each controller's name. */
 export function cgroupOf(pid: number | "self"): Map<string, string> {
+  return parsePlaces(readText(`/proc/${pid}/cgroup`));
+}
+
+function parsePlaces(content: string): Map<string, string> {
   const out = new Map<string, string>();
-  for (const line of readText(`/proc/${pid}/cgroup`).split("\n")) {
+  for (const line of content.split("\n")) {
     const match = /^\d+:([^:]*):(.*)$/.exec(line);
     if (match === null) continue;
     for (const controller of match[1]!.split(",")) out.set(controller, match[2]!);
@@ -69,4 +73,20 @@ export function cgroupOf(pid: number | "self"): Map<string, string> {
 export function cgroupDirectory(path: string, controller: string): string {
   const clean = path.replace(/^\/+/, "");
   return cgroupLayout() === "v2" ? `${ROOT}/${clean}` : `${ROOT}/${controller}/${clean}`;
+}
+
+/**
+ * Is the process stopped by its cgroup (a paused container)? False when it is gone. Freezing in
+ * progress counts: the process gets no more time.
+ */
+export function isFrozen(pid: number): boolean {
+  const line = readTextOrNull(`/proc/${pid}/cgroup`);
+  if (line === null) return false;
+  const place = parsePlaces(line);
+  const isV2 = cgroupLayout() === "v2";
+  const path = place.get(isV2 ? "" : "freezer");
+  if (path === undefined || path === "/") return false;
+  const file = isV2 ? "cgroup.freeze" : "freezer.state";
+  const state = (readTextOrNull(`${cgroupDirectory(path, "freezer")}/${file}`) ?? "").trim();
+  return isV2 ? state === "1" : state === "FROZEN" || state === "FREEZING";
 }

@@ -42,6 +42,11 @@ export function selfCommand(): string[] {
     : [executablePath(), "run", "--allow-all", "--no-check", script];
 }
 
+/** Absolute path of the directory the process was started in. */
+export function workingDirectory(): string {
+  return process.cwd();
+}
+
 /** The arguments after the program's name. */
 export function scriptArguments(): string[] {
   return process.argv.slice(2);

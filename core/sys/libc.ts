@@ -78,13 +78,13 @@ export const libc = await openLibrary("libc.so.6", {
   posix_spawnattr_setflags: { a: ["buf", "i32"], r: "i32" },
   posix_spawnattr_setsigdefault: { a: ["buf", "buf"], r: "i32" },
   posix_spawnattr_setsigmask: { a: ["buf", "buf"], r: "i32" },
-  /** statx, getdents64, mknodat, open_tree. */
+  /** statx, getdents64, mknodat. */
   sysIBIIB: { a: ["i64", "i64", "buf", "i64", "i64", "buf"], r: "i32", sym: "syscall" },
   /** openat2. */
   sysIBBI: { a: ["i64", "i64", "buf", "buf", "i64"], r: "i32", sym: "syscall" },
   /** renameat2, move_mount, copy_file_range. */
   sysIBIBII: { a: ["i64", "i64", "buf", "i64", "buf", "i64", "i64"], r: "i32", sym: "syscall" },
-  /** pidfd_open, pidfd_send_signal, fsmount. */
+  /** pidfd_open, fsmount, close_range. */
   sysIIII: { a: ["i64", "i64", "i64", "i64", "i64"], r: "i32", sym: "syscall" },
   /** fsopen. */
   sysBI: { a: ["i64", "buf", "i64"], r: "i32", sym: "syscall" },
@@ -106,13 +106,12 @@ export const NR = {
   renameat2: isArm64 ? 276 : 316,
   copy_file_range: isArm64 ? 285 : 326,
   statx: isArm64 ? 291 : 332,
-  pidfd_send_signal: 424,
-  open_tree: 428,
   move_mount: 429,
   fsopen: 430,
   fsconfig: 431,
   fsmount: 432,
   pidfd_open: 434,
+  close_range: 436,
   openat2: 437,
 } as const;
 

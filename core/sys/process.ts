@@ -10,6 +10,8 @@ import { cString } from "./path_buffer.ts";
 import { openPidfd } from "./pidfd.ts";
 import { pollOne, sleep } from "./pipe.ts";
 
+export { sleep } from "./pipe.ts";
+
 /** A process for the whole life of a boot. */
 export interface ProcessIdentity {
   readonly pid: number;

@@ -4,10 +4,11 @@
  * then begins with default signals (both runtimes ignore SIGPIPE) and the same rules everywhere.
  */
 import { CoracleError } from "../errors.ts";
-import { close, duplicate, type Fd } from "./descriptor.ts";
+import { raw } from "../terms.ts";
+import { AT_FDCWD, close, duplicate, type Fd, listDir, O, openAt, setInheritable } from "./at.ts";
 import { environment } from "./environment.ts";
 import { ERRNO, errnoError, sysError } from "./errno.ts";
-import { addressOf, errno, fixed, libc } from "./libc.ts";
+import { addressOf, errno, fixed, libc, NR } from "./libc.ts";
 import { cString } from "./path_buffer.ts";
 import { signalName } from "./process.ts";
 import { findProgram } from "./program.ts";
@@ -86,6 +87,7 @@ function spawnWith(
   const env = Object.entries(options.env ?? environment()).map(([key, value]) => `${key}=${value}`);
   const argv = pointerArray(command);
   const envp = pointerArray(env);
+  closeRestOnExec();
   prepare(fds, options.newSession === true);
   const path = cString(program);
   const error = libc.posix_spawn(pidOut, path, actions, attributes, argv.array, envp.array);
@@ -95,6 +97,23 @@ function spawnWith(
   envp.content.fill(0);
   if (error !== 0) throw errnoError("run", program, error);
   return new DataView(pidOut.buffer).getInt32(0, true);
+}
+
+let isOldKernel = false;
+
+/**
+ * Marks every descriptor above standard error as closed on exec: one that we were started with
+ * would stay open in a container's monitor for ever, and keep whoever waits for its end waiting.
+ */
+function closeRestOnExec(): void {
+  const CLOSE_RANGE_CLOEXEC = 4;
+  if (isOldKernel) return;
+  if (libc.sysIIII(NR.close_range, 3, 0x7fffffff, CLOSE_RANGE_CLOEXEC, 0) === 0) return;
+  isOldKernel = true; // before Linux 5.11. Only descriptors we were started with lack the mark.
+  const dir = openAt(AT_FDCWD, raw("/proc/self/fd"), O.RDONLY | O.DIRECTORY);
+  const open = listDir(dir).map(({ name }) => Number(name)).filter((fd) => fd > 2 && fd !== dir);
+  close(dir);
+  for (const fd of open) setInheritable(fd, false);
 }
 
 function prepare(fds: readonly Fd[], newSession: boolean): void {
