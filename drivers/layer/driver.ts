@@ -7,16 +7,17 @@
  * parents, holders (who has it mounted) and locks belong to `core/layer/store.ts`; a driver gets an
  * id and the chain and needs to remember neither.
  *
- *     begin ──> stage ── put … end ──> commit ──> layer (committed, read-only)      image layers
- *                 └── abort                          │
- *     begin(kind: "container") ──> commit ──> layer (writable) ── mount ⇄ unmount   containers
- *                                                    └── remove ──> gone
+ *     begin ──> stage ── put … end ──> commit ──> layer (read-only)  ── mount "ro" ⇄ unmount
+ *                 └── abort                        ↑ │
+ *                                             seal │ ├── remove ──> gone
+ *                                                  │ │
+ *     begin(kind: "container") ────> commit ──> layer (writable) ── mount "rw" ⇄ unmount
  *
  * A story: `load` begins a stage for each layer of the image, sends the tar's entries into it,
- * commits them from the bottom up, and calls `sync` once before the first commit. `create` begins a stage
- * of kind "container" over the top layer and commits it at once, empty. `start` mounts it "rw",
- * the cleanup unmounts it, `rm` removes it. `commit` of a container sends `entries` into a tar
- * writer. At no time does image work mount anything.
+ * commits the stages from the bottom up, calls `sync` once, and only then writes the rows that make
+ * the layers known. `create` begins a stage of kind "container" over the top layer and commits it
+ * at once, empty. `start` mounts it "rw", the cleanup unmounts it, `rm` removes it. `commit` of a
+ * container sends `entries` into a tar writer. At no time does image work mount anything.
  *
  * What holds for every method:
  * - The store holds the layer's lock around every call that names the layer, in this or any other
@@ -49,6 +50,7 @@ export interface LayerRef {
   readonly chain: readonly LayerId[];
 }
 
+/** `chain` may name layers whose stages are still open in this process (a `load` of many layers). */
 export interface BeginSpec extends LayerRef {
   readonly kind: LayerKind;
   /** Will be thrown away: durability may be traded for speed. Only with `can.volatile`. */
@@ -65,8 +67,10 @@ export interface BeginSpec extends LayerRef {
  */
 export interface LayerStage extends TreeSink {
   /**
-   * Makes the stage the layer `id`. For "image" the caller has called `end()` and, after all stages
-   * of its batch were filled, `LayerDriver.sync`. Fails with `exists` when the layer is there.
+   * Makes the stage the layer `id`, in one rename. For "image" the caller has called `end()`, and
+   * calls `LayerDriver.sync` after the last commit of its batch. Until the store knows the layer it
+   * belongs to this process: `recover` leaves it alone while the process lives, and removes it
+   * after. Fails with `exists` when the layer is there.
    */
   commit(): void;
   /** Removes the stage; quiet after `commit` or a second `abort`. */
@@ -79,8 +83,11 @@ export type View = "rw" | "ro";
 export interface MountPlan {
   /** Directory that shows the tree once mounted (for a plain directory: where it is already). */
   readonly path: string;
-  /** File system type of the mount, or "none" when `path` is a plain directory or "bind". */
+  /** File system type of the mount, "bind", or "none" when `path` is a plain directory. */
   readonly type: string;
+  /** Directory from which the relative names of this plan and its options start. */
+  readonly base: string;
+  /** Read-only trees, nearest first; empty for "bind" and "none". */
   readonly lowers: readonly string[];
   readonly upper?: string;
   readonly work?: string;
@@ -101,6 +108,12 @@ export interface Finding {
   /** `missing` file or directory, `changed` content or metadata, `extra` object, `torn` layer. */
   readonly kind: "missing" | "changed" | "extra" | "torn";
   readonly detail: string;
+}
+
+/** What `entries` could not send. */
+export interface Sent {
+  /** Sockets: no archive format has them. */
+  readonly sockets: readonly RawPath[];
 }
 
 export interface RecoveryReport {
@@ -134,16 +147,26 @@ export interface LayerDriver {
   /** Starts a layer. Fails with `exists` (id taken) or `unsupported` (chain too long). */
   begin(spec: BeginSpec): LayerStage;
 
-  /** Makes the data of all filled stages durable, with one call for the whole batch (syncfs). */
+  /**
+   * Makes every stage and layer of this driver durable, content and names, with one call for the
+   * whole batch (syncfs). After a power cut a layer that was committed before is whole.
+   */
   sync(): void;
+
+  /**
+   * A writable layer becomes read-only and may be a parent. What it shows and its `entries` stay
+   * the same. Safe to repeat; fails with `busy` while mounted.
+   */
+  seal(layer: LayerRef): void;
 
   /** Pure: what `mount` would do. */
   plan(layer: LayerRef, view: View): MountPlan;
 
   /**
    * Shows the layer with its chain as one tree and returns the directory. Safe to repeat: mounted
-   * already, it returns the same directory. "rw" only for kind "container". The mount is verified
-   * after the call (file system type and number of layers), else undone and `failed`.
+   * already in this view, it returns the same directory; mounted in the other view, it fails with
+   * `busy`. "rw" only for a writable layer, else `state`. The mount is verified after the call (file
+   * system type and number of layers), else undone and `failed`.
    */
   mount(layer: LayerRef, options: MountOptions): { readonly path: string };
 
@@ -158,18 +181,21 @@ export interface LayerDriver {
 
   /**
    * What the layer changed against its chain, in byte order of the path. A deleted directory is one
-   * line; a changed or new child makes its existing parent directories "modify".
+   * line; a changed or new child makes its existing parent directories "modify". For a layer that
+   * was writable, a path whose content and metadata are as below is no change, whatever was done to
+   * it in between.
    */
   changes(layer: LayerRef): Change[];
 
   /**
-   * Sends the layer into `sink`, the same entries in the same order under every driver, sockets
-   * left out: the delta with neutral whiteouts, or the whole tree with `whole`. The root entry ""
-   * comes first. Directories come before their content, names in byte order; an `opaque` entry
-   * follows its directory. Works on a mounted and on a running layer; a file that vanishes is
-   * left out.
+   * Sends the layer into `sink`, the same entries in the same order under every driver: the delta
+   * with neutral whiteouts (what `changes` names, and the root), or the whole tree with `whole`. The
+   * root entry "" comes first. Directories come before their content, names in byte order; an
+   * `opaque` entry follows its directory. Attributes that belong to the driver are left out, and so
+   * are sockets, whose paths are returned. Works on a mounted and on a running layer; a file that
+   * vanishes is left out.
    */
-  entries(layer: LayerRef, sink: TreeSink, options?: { readonly whole?: boolean }): void;
+  entries(layer: LayerRef, sink: TreeSink, options?: { readonly whole?: boolean }): Sent;
 
   /** Space of this layer alone. */
   usage(layer: LayerRef): Usage;
@@ -184,9 +210,9 @@ export interface LayerDriver {
   list(): LayerId[];
 
   /**
-   * After a kill or a reboot, at any time, in any process: removes stages and trash whose owner is
-   * dead and layers that `isKnown` denies. Cheap when there is nothing to do (a few directory
-   * reads). Never touches a stage whose owner lives.
+   * After a kill or a reboot, at any time, in any process: removes stages, trash and layers that
+   * `isKnown` denies, each unless the process that made it lives. Cheap when there is nothing to do
+   * (a few directory reads). `isKnown` answers from the store as it is at the moment of the call.
    */
   recover(isKnown: (id: LayerId) => boolean): RecoveryReport;
 
