@@ -7,10 +7,17 @@
  *                   └──── remove <──── stopped
  *
  * `create` is not here: the monitor runs it (it must be the parent of the container's process), with
- * the command that `commandLine` names. Everything is synchronous and takes one spawn.
+ * the program and `globalArguments`. Everything is synchronous and takes one spawn when it succeeds;
+ * a second one asks for the state when it does not, so that every driver fails with the same code:
+ * `notfound` for an id the runtime does not know, `state` for a state that does not allow the call,
+ * else `failed`. The words of the runtime are always in the message.
  */
+import type { CoracleError } from "../../core/errors.ts";
 
-/** State as the runtime tells it; `gone` when it does not know the id. runtime-spec, "State". */
+/**
+ * State as the runtime tells it, except that a process which is dead but not yet reaped counts as
+ * stopped; `gone` when the runtime does not know the id. runtime-spec, "State".
+ */
 export type RuntimeState = "creating" | "created" | "running" | "paused" | "stopped" | "gone";
 
 export interface RuntimeStatus {
@@ -39,7 +46,7 @@ export interface RuntimeDriver {
   readonly name: string;
   /** Absolute path of the program. */
   readonly path: string;
-  /** First line of `--version`. */
+  /** First line of `--version`. Asked from the program at the first use: takes a spawn. */
   readonly version: string;
   readonly can: RuntimeAbilities;
 
@@ -51,30 +58,46 @@ export interface RuntimeDriver {
 
   /**
    * Turns what the runtime wrote when `create` or `exec` failed into an error with the right code:
-   * `notcommand` (127), `notexecutable` (126), else `failed`.
+   * `notcommand` (127), `notexecutable` (126), `exists` (the id is taken), else `failed`. The line
+   * keeps the runtime's words and ends as Podman's does. `what` is the action: `cannot start …`.
    */
-  explain(said: string, what: string): Error;
+  explain(said: string, what: string): CoracleError;
 
-  /** Starts the process of a created container. Fails with `state` when it is not created. */
+  /**
+   * Starts the process of a created container. Fails with `state` when it is not created. A file
+   * that the kernel cannot execute (no interpreter, wrong format) is found only now, by the process
+   * itself: it ends with status 1 and says so on its standard error.
+   */
   start(id: string): void;
 
-  /** Asks the runtime; cheap callers look at the pid first. Never fails for an unknown id: `gone`. */
+  /**
+   * Asks the runtime; cheap callers look at the pid first. Never fails for an unknown id: `gone`,
+   * and that answer takes no spawn.
+   */
   state(id: string): RuntimeStatus;
 
   /**
    * Sends a signal (1-64) to the init process, or with `all` to every process of the container.
-   * Fails with `state` when it does not run.
+   * Fails with `state` when it does not run. A paused one gets the signal when it is resumed; SIGKILL
+   * ends it.
    */
   kill(id: string, signal: number, options?: { readonly all?: boolean }): void;
 
+  /** Freezes every process of a running container. Quiet when it is paused; `state` when stopped. */
   pause(id: string): void;
+
+  /** Lets it go on. Quiet when it is not paused; `state` when stopped. */
   resume(id: string): void;
 
-  /** Ids of the processes in the container, in our pid namespace. */
+  /** Ids of the processes in the container, in our pid namespace. Fails with `state` when stopped. */
   processes(id: string): number[];
 
+  /** Changes limits of a created, running or paused container; `state` when stopped. */
   update(id: string, change: ResourceUpdate): void;
 
-  /** Forgets the container and removes its cgroup; `force` kills it first. Quiet when it is gone. */
+  /**
+   * Forgets the container and removes its cgroup; `force` kills it first, also a paused one. Quiet
+   * when it is gone; without `force` fails with `state` while it runs.
+   */
   remove(id: string, options?: { readonly force?: boolean }): void;
 }

@@ -1,0 +1,379 @@
+/**
+ * conmon(8), the monitor of Podman and CRI-O, as monitor driver. On disk: only what the contract
+ * names; the socket and the fifos are in the directory that conmon takes for the bundle.
+ *
+ * Its protocol, by inherited pipes whose numbers are in the environment: it reads one byte from
+ * _OCI_STARTPIPE before it forks (and a second one before an attached exec runs), writes a line of
+ * JSON to _OCI_ATTACHPIPE when the attach socket is there, and to _OCI_SYNCPIPE
+ * `{"data": PID}` or `{"data": NEGATIVE, "message": "what the runtime wrote"}`.
+ */
+import { CoracleError, isErrno } from "../../core/errors.ts";
+import { AT_FDCWD, close, O, openAt, read, symlinkAt, write } from "../../core/sys/at.ts";
+import { makeDirs, readTextOrNull, realPath, removeFile } from "../../core/sys/files.ts";
+import { mountTable } from "../../core/sys/mount_table.ts";
+import { pipe, pollOne } from "../../core/sys/pipe.ts";
+import { sendSignal, SIGNALS, waitGone } from "../../core/sys/process.ts";
+import { findProgram, run, spawnFree, waitChild } from "../../core/sys/spawn.ts";
+import { type Probe, raw } from "../../core/terms.ts";
+import type { DriverModule, DriverPlace } from "../module.ts";
+import type { RuntimeDriver } from "../runtime/driver.ts";
+import type { ExecSpec, MonitorDriver, MonitorSpec, Started } from "./driver.ts";
+import { monitorEnvironment } from "./environment.ts";
+
+/** Where distributions put it besides the search path. */
+const PLACES = ["conmon", "/usr/libexec/podman/conmon", "/usr/lib/podman/conmon"];
+
+/** `--full-attach`, `--persist-dir` and `--no-sync-log` are all there from this version on. */
+const OLDEST = [2, 1, 0] as const;
+
+/** As long as Podman waits for a runtime to create a container. */
+const CREATE_TIMEOUT_MS = 240_000;
+
+export const driver = {
+  api: 1,
+  kind: "monitor",
+  name: "conmon",
+  summary: "the monitor of Podman and CRI-O: about 1 MB beside each container",
+  options: {
+    path: { type: "string", description: 'program to run instead of "conmon" in the search path' },
+  },
+
+  probe(place: DriverPlace): Probe {
+    const path = program(place.options);
+    if (path === null) {
+      return {
+        usable: false,
+        reason: 'program "conmon" was not found; install the package "conmon"',
+      };
+    }
+    const version = programVersion(path);
+    if (version === null) return { usable: false, reason: `"${path} --version" fails` };
+    const facts = { path, version };
+    if (isOlder(version)) {
+      const reason = `${version} is too old; ${OLDEST.join(".")} or newer is needed`;
+      return { usable: false, reason, facts };
+    }
+    return { usable: true, reason: `${version} at ${path}`, facts };
+  },
+
+  open(place: DriverPlace): MonitorDriver {
+    const path = program(place.options);
+    if (path === null) {
+      throw new CoracleError("unsupported", 'cannot use the monitor "conmon"', {
+        why: "the program was not found",
+        hint: 'install the package "conmon", or set "path" in [monitor.conmon]',
+      });
+    }
+    let version: string | undefined;
+    return {
+      name: "conmon",
+      path,
+      get version() {
+        return version ??= programVersion(path) ?? "unknown";
+      },
+      create: (spec, runtime) => create(path, spec, runtime),
+      exec: (spec, runtime, attached) => exec(path, spec, runtime, attached),
+      resize: (dir, { rows, columns }) => control(dir, `1 ${rows} ${columns}\n`),
+      reopenLog: (dir) => control(dir, "2 0 0\n"),
+    };
+  },
+} satisfies DriverModule<"monitor">;
+
+type Pipe = ReturnType<typeof pipe>;
+
+/** The pipes between us and one conmon; every end is closed by `closePipes`. */
+interface Pipes {
+  readonly sync: Pipe;
+  readonly start?: Pipe;
+  readonly attach?: Pipe;
+  /** Numbers that are closed already. */
+  readonly closed: Set<number>;
+}
+
+/** A line of the sync pipe. */
+interface Message {
+  readonly data: number;
+  readonly message?: string;
+}
+
+function create(path: string, spec: MonitorSpec, runtime: RuntimeDriver): Started {
+  const what = `cannot create container ${JSON.stringify(spec.name || spec.id)}`;
+  // Asked first because a failed create below ends with the removal of whatever has this id.
+  if (runtime.state(spec.id).state !== "gone") {
+    throw new CoracleError("exists", what, { why: `${runtime.name} has a container with its id` });
+  }
+  clearOldFiles(spec.dir);
+  removeFile(`${spec.exits}/${spec.id}`);
+  removeFile(spec.runtimeLog);
+  if (spec.bundle !== spec.dir) linkBundle(spec);
+  const words = [
+    ...sharedWords(spec, runtime, spec.id),
+    ...["--exit-dir", spec.exits],
+    ...["--log-path", spec.log.driver === "none" ? "none" : `k8s-file:${logPath(spec, what)}`],
+    ...spec.log.maxBytes ? ["--log-size-max", String(spec.log.maxBytes)] : [],
+    // With a terminal conmon would close it for good when an attacher leaves, if it had "-i" too.
+    ...spec.terminal ? ["--terminal"] : spec.stdin ? ["--stdin"] : [],
+    ...spec.timeout ? ["--timeout", String(spec.timeout)] : [],
+  ];
+  const pipes = openPipes({ start: spec.cgroup !== undefined });
+  try {
+    startConmon(path, words, spec, pipes, what);
+    const message = readMessage(pipes.sync.read, what);
+    if (message !== null && message.data > 0) return started(spec.dir, message.data);
+    endMonitor(spec.dir);
+    runtime.remove(spec.id, { force: true });
+    throw runtime.explain(whatWasSaid(spec.runtimeLog, message), what);
+  } finally {
+    closePipes(pipes);
+  }
+}
+
+function exec(
+  path: string,
+  spec: ExecSpec,
+  runtime: RuntimeDriver,
+  attached: () => void,
+): Started {
+  const what = `cannot exec in container ${JSON.stringify(spec.name || spec.id)}`;
+  clearOldFiles(spec.dir);
+  removeFile(spec.runtimeLog);
+  const words = [
+    ...sharedWords(spec, runtime, spec.session),
+    ...["--exec", "--exec-process-spec", spec.processFile, "--log-path", "none"],
+    ...spec.attach ? ["--exec-attach"] : [],
+    ...spec.terminal ? ["--terminal"] : [],
+    ...spec.stdin ? ["--stdin"] : [],
+  ];
+  const pipes = openPipes({ start: spec.attach, attach: spec.attach });
+  try {
+    startConmon(path, words, spec, pipes, what);
+    if (pipes.attach && pipes.start && readMessage(pipes.attach.read, what) !== null) {
+      attached();
+      write(pipes.start.write, Uint8Array.of(0));
+    }
+    const message = readMessage(pipes.sync.read, what);
+    if (message !== null && message.data > 0) return started(spec.dir, message.data);
+    throw runtime.explain(whatWasSaid(spec.runtimeLog, message), what);
+  } catch (error) {
+    endMonitor(spec.dir);
+    throw error;
+  } finally {
+    closePipes(pipes);
+  }
+}
+
+/** What create and exec have in common. `unit` is the container's id or the session's. */
+function sharedWords(spec: MonitorSpec | ExecSpec, runtime: RuntimeDriver, unit: string): string[] {
+  const [exitProgram, ...exitArguments] = spec.exitCommand;
+  const runtimeWords = [
+    ...runtime.globalArguments,
+    ...["--log", spec.runtimeLog, "--log-format", "json"],
+  ];
+  const preserved = spec.preserveFds ? ["--preserve-fds", String(spec.preserveFds)] : [];
+  return [
+    ...["--api-version", "1", "--cid", spec.id, "--cuuid", unit, "--name", spec.name],
+    ...["--runtime", runtime.path, ...runtimeWords.map((word) => `--runtime-arg=${word}`)],
+    ...["--bundle", spec.dir, "--full-attach", "--persist-dir", spec.dir],
+    ...["--container-pidfile", `${spec.dir}/pidfile`],
+    ...["--conmon-pidfile", `${spec.dir}/conmon.pid`],
+    // Without it conmon waits for the disk at the end of every container.
+    "--no-sync-log",
+    ...preserved.map((word) => `--runtime-opt=${word}`),
+    ...spec.leaveStdinOpen ? ["--leave-stdin-open"] : [],
+    ...exitProgram === undefined ? [] : ["--exit-command", exitProgram],
+    ...exitArguments.map((word) => `--exit-command-arg=${word}`),
+  ];
+}
+
+/** conmon cuts a log path at its first colon, unless the path is relative to where it runs. */
+function logPath(spec: MonitorSpec, what: string): string {
+  const { path } = spec.log;
+  if (!path.includes(":")) return path;
+  const relative = path.startsWith(`${spec.dir}/`) ? path.slice(spec.dir.length + 1) : path;
+  if (!relative.includes(":")) return relative;
+  throw new CoracleError("unsupported", what, {
+    why: `conmon cannot write a log whose path has a colon: ${JSON.stringify(path)}`,
+    hint: "use a store root without colons",
+  });
+}
+
+/** The runtime looks for config.json in conmon's bundle, which is also where the socket goes. */
+function linkBundle(spec: MonitorSpec): void {
+  removeFile(`${spec.dir}/config.json`);
+  symlinkAt(raw(`${spec.bundle}/config.json`), AT_FDCWD, raw(`${spec.dir}/config.json`));
+}
+
+/** What an earlier run left would be taken for this one's. */
+function clearOldFiles(dir: string): void {
+  for (const name of ["pidfile", "conmon.pid", "exit", "oom"]) removeFile(`${dir}/${name}`);
+}
+
+function openPipes(wanted: { start: boolean; attach?: boolean }): Pipes {
+  const sync = pipe();
+  const start = wanted.start ? pipe() : undefined;
+  // The byte conmon waits for before it forks; a cgroup move keeps it back until it is done.
+  const attach = wanted.attach ? pipe() : undefined;
+  return { sync, start, attach, closed: new Set() };
+}
+
+function closePipes(pipes: Pipes, ends: readonly ("read" | "write")[] = ["read", "write"]): void {
+  for (const one of [pipes.sync, pipes.start, pipes.attach]) {
+    for (const fd of one === undefined ? [] : ends.map((end) => one[end])) closeOnce(pipes, fd);
+  }
+}
+
+function closeOnce(pipes: Pipes, fd: number): void {
+  if (pipes.closed.has(fd)) return;
+  pipes.closed.add(fd);
+  close(fd);
+}
+
+/** Returns when conmon has forked itself away and the child's ends of the pipes are closed here. */
+function startConmon(
+  path: string,
+  words: readonly string[],
+  spec: MonitorSpec | ExecSpec,
+  pipes: Pipes,
+  what: string,
+): void {
+  const preserved = Array.from({ length: spec.preserveFds ?? 0 }, (_, i) => 3 + i);
+  const handed = [pipes.sync.write];
+  const childEnvironment = monitorEnvironment(spec.environment);
+  const hand = (name: string, fd: number | undefined) => {
+    if (fd === undefined) return;
+    if (handed.at(-1) !== fd) handed.push(fd);
+    childEnvironment[name] = String(3 + preserved.length + handed.indexOf(fd));
+  };
+  hand("_OCI_SYNCPIPE", pipes.sync.write);
+  hand("_OCI_STARTPIPE", pipes.start?.read);
+  hand("_OCI_ATTACHPIPE", pipes.attach?.write);
+  const command = [path, ...words];
+  const options = { env: childEnvironment, cwd: spec.dir, extraFds: [...preserved, ...handed] };
+  const cgroup = "cgroup" in spec ? spec.cgroup : undefined;
+  if (cgroup !== undefined && pipes.start) {
+    const pid = spawnFree(command, options);
+    enterCgroup(pid, cgroup);
+    write(pipes.start.write, Uint8Array.of(0));
+    // The first process ends when it has forked the monitor and written its pid file.
+    waitChild(pid);
+  } else {
+    if (pipes.start) write(pipes.start.write, Uint8Array.of(0));
+    const end = run(command, { ...options, stdin: "ignore", timeoutMs: CREATE_TIMEOUT_MS });
+    if (end.status !== 0) {
+      const said = end.stderr.trim() || `exit status ${end.status ?? end.signal}`;
+      throw new CoracleError("failed", what, { why: `conmon: ${said}` });
+    }
+  }
+  for (const fd of handed) closeOnce(pipes, fd);
+}
+
+/** Moves a process into `cgroup` of every hierarchy. cgroups(7). */
+function enterCgroup(pid: number, cgroup: string): void {
+  for (const mount of mountTable()) {
+    if (mount.type !== "cgroup" && mount.type !== "cgroup2") continue;
+    const dir = `${mount.target}${cgroup}`;
+    try {
+      makeDirs(dir);
+      const fd = openAt(AT_FDCWD, raw(`${dir}/cgroup.procs`), O.WRONLY);
+      try {
+        write(fd, Buffer.from(String(pid)));
+      } finally {
+        close(fd);
+      }
+    } catch (error) {
+      // A v1 cpuset without cpus takes no process, a read-only hierarchy none at all: the monitor
+      // then stays in the caller's there, which harms nobody.
+      if (!isErrno(error, "ENOSPC", "EROFS", "EACCES", "EPERM", "EOPNOTSUPP")) throw error;
+    }
+  }
+}
+
+/** The next line of a pipe; null when conmon closed it without one. */
+function readMessage(fd: number, what: string): Message | null {
+  const buffer = new Uint8Array(new ArrayBuffer(16384));
+  const deadline = Date.now() + CREATE_TIMEOUT_MS;
+  let text = "";
+  while (!text.includes("\n")) {
+    const left = deadline - Date.now();
+    if (left <= 0) {
+      throw new CoracleError("failed", what, {
+        why: `the runtime gave no answer for ${CREATE_TIMEOUT_MS / 1000} seconds`,
+      });
+    }
+    if (!pollOne(fd, "in", left)) continue;
+    const count = read(fd, buffer);
+    if (count === 0) break;
+    text += Buffer.from(buffer.subarray(0, count)).toString("latin1");
+  }
+  const line = Buffer.from(text.split("\n", 1)[0] ?? "", "latin1").toString("utf8");
+  return line === "" ? null : parseMessage(line);
+}
+
+function parseMessage(line: string): Message {
+  try {
+    const found = JSON.parse(line) as { data?: unknown; message?: unknown };
+    const data = typeof found.data === "number" ? found.data : -1;
+    return typeof found.message === "string" ? { data, message: found.message } : { data };
+  } catch {
+    // conmon's escapes are its own; what cannot be parsed is shown as it came.
+    return { data: -1, message: line };
+  }
+}
+
+/** The runtime's log has whole errors; the sync pipe has the first 8 KiB of its stderr. */
+function whatWasSaid(runtimeLog: string, message: Message | null): string {
+  const logged = readTextOrNull(runtimeLog)?.trim() ?? "";
+  return logged !== "" ? logged : message?.message ?? "";
+}
+
+function started(dir: string, pid: number): Started {
+  return { pid, monitorPid: Number(readTextOrNull(`${dir}/conmon.pid`) ?? 0) };
+}
+
+/**
+ * A failed create or exec leaves a conmon that is about to run the exit command: the caller holds
+ * the locks that this command will want, and nothing is left to clean up.
+ */
+function endMonitor(dir: string): void {
+  const pid = Number(readTextOrNull(`${dir}/conmon.pid`) ?? 0);
+  if (pid > 0 && sendSignal(pid, SIGNALS.KILL ?? 9)) waitGone(pid, 5_000);
+}
+
+function control(dir: string, line: string): void {
+  try {
+    // Not blocking: without a reader this would wait for one for ever.
+    const fd = openAt(AT_FDCWD, raw(`${dir}/ctl`), O.WRONLY | O.NONBLOCK);
+    try {
+      write(fd, Buffer.from(line));
+    } finally {
+      close(fd);
+    }
+  } catch (error) {
+    if (!isErrno(error, "ENOENT", "ENXIO", "EPIPE")) throw error;
+  }
+}
+
+function program(options: Readonly<Record<string, unknown>>): string | null {
+  if (typeof options.path === "string") {
+    const found = findProgram(options.path);
+    return found === null || found.startsWith("/") ? found : realPath(found);
+  }
+  for (const place of PLACES) {
+    const found = findProgram(place);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** First line of `--version` ("conmon version 2.1.6"), or null when the program does not run. */
+function programVersion(path: string): string | null {
+  const end = run([path, "--version"], { env: { LC_ALL: "C" }, timeoutMs: 5_000 });
+  return end.status === 0 ? Buffer.from(end.stdout).toString("utf8").split("\n", 1)[0]! : null;
+}
+
+function isOlder(version: string): boolean {
+  const [, ...parts] = /(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  const numbers = parts.map(Number);
+  const at = OLDEST.findIndex((wanted, i) => numbers[i] !== wanted);
+  return at >= 0 && (numbers[at] ?? 0) < OLDEST[at]!;
+}

@@ -1,0 +1,72 @@
+/**
+ * crun(1): the small OCI runtime in C. On disk: `<runroot>/state/<id>/` with `status`, `config.json`
+ * and, until the container is started, `exec.fifo`.
+ */
+import { cgroupLayout } from "../../core/sys/cgroup.ts";
+import { readTextOrNull } from "../../core/sys/files.ts";
+import type { DriverModule, DriverPlace } from "../module.ts";
+import type { Probe } from "../../core/terms.ts";
+import type { RuntimeDriver } from "./driver.ts";
+import { ociCommand, programVersion, runtimeProgram } from "./oci_command.ts";
+
+export const driver = {
+  api: 1,
+  kind: "runtime",
+  name: "crun",
+  summary: "OCI runtime in C: small and quick",
+  options: {
+    path: { type: "string", description: 'program to run instead of "crun" in the search path' },
+  },
+
+  probe(place: DriverPlace): Probe {
+    const path = runtimeProgram("crun", place.options);
+    if (path === null) {
+      return { usable: false, reason: 'program "crun" was not found; install the package "crun"' };
+    }
+    const version = programVersion(path);
+    if (version === null) return { usable: false, reason: `"${path} --version" fails` };
+    const layout = cgroupLayout();
+    const facts = { path, version, cgroups: layout };
+    if (layout === "none") return { usable: false, reason: "no cgroups are mounted", facts };
+    const refused = layout === "hybrid" ? hybridRefusal() : null;
+    if (refused !== null) return { usable: false, reason: refused, facts };
+    return { usable: true, reason: `${version} at ${path}`, facts };
+  },
+
+  open(place: DriverPlace): RuntimeDriver {
+    return ociCommand({
+      name: "crun",
+      path: runtimeProgram("crun", place.options),
+      stateRoot: `${place.runroot}/state`,
+      globalArguments: ["--cgroup-manager", "cgroupfs"],
+      stateFile: "status",
+      can: {
+        pause: true,
+        update: true,
+        preserveFds: true,
+        seccomp: true,
+        cgroups: ["v1", "v2", "hybrid"],
+      },
+      explain: {
+        missing: [/executable file .* not found/i],
+        // "Operation not permitted" is crun's word for a directory and for an empty command.
+        notExecutable: [/open executable: (permission denied|operation not permitted)/i],
+      },
+    });
+  },
+} satisfies DriverModule<"runtime">;
+
+/**
+ * crun refuses a hybrid layout in which the cgroup2 hierarchy holds controllers ("cgroups in hybrid
+ * mode not supported, drop all controllers from cgroupv2"): says which and how to take them out.
+ */
+function hybridRefusal(): string | null {
+  const held = readTextOrNull("/sys/fs/cgroup/unified/cgroup.controllers")?.trim() ?? "";
+  if (held === "") return null;
+  const commands = held.split(/\s+/).map((name) => {
+    const target = `/sys/fs/cgroup/${name}`;
+    return `mkdir -p ${target} && mount -t cgroup -o ${name} ${name} ${target}`;
+  });
+  return `crun does not run on a hybrid layout whose cgroup2 hierarchy holds controllers ` +
+    `(${held}); move them to cgroup v1 with "${commands.join(" && ")}", or use runc`;
+}
