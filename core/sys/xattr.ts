@@ -10,37 +10,42 @@ import { AT_FDCWD, fdError, otherPathBytes, pathBytes, pathError } from "./path_
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX: nothing longer exists. */
 const ROOM = 65536;
+/** Asked with first: the kernel clears as much memory as it is offered, which takes longer than the rest. */
+const FIRST = 1024;
 const buffer = fixed(ROOM);
 const bytes = Buffer.from(buffer.buffer);
-const NONE: readonly RawPath[] = [];
 
 /** errno of a file system without xattrs, or an object that has none (user.* on a symlink). */
 function isUnsupported(number: number): boolean {
   return number === ERRNO.EOPNOTSUPP || number === ERRNO.ENOSYS;
 }
 
+/** The result of a call, or its errno below zero. */
+function orErrno(length: number): number {
+  return length >= 0 ? length : -errno();
+}
+
 function names(length: number): RawPath[] {
-  return bytes.toString("latin1", 0, length - 1).split("\0") as RawPath[];
+  return length === 0 ? [] : bytes.toString("latin1", 0, length - 1).split("\0") as RawPath[];
 }
 
 /** Names of all attributes of an open file; none where the file system has no attributes. */
 export function listXattrs(fd: Fd): RawPath[] {
-  const length = libc.flistxattr(fd, buffer, ROOM);
-  if (length > 0) return names(length);
-  if (length < 0) {
-    const number = errno();
-    if (!isUnsupported(number)) throw fdError("list attributes of", fd, number);
-  }
-  return [...NONE];
+  let length = orErrno(libc.flistxattr(fd, buffer, FIRST));
+  if (length === -ERRNO.ERANGE) length = orErrno(libc.flistxattr(fd, buffer, ROOM));
+  if (length >= 0) return names(length);
+  if (isUnsupported(-length)) return [];
+  throw fdError("list attributes of", fd, -length);
 }
 
 /** The value, in memory of its own; null when there is no such attribute. */
 export function getXattr(fd: Fd, name: RawPath): Uint8Array | null {
-  const length = libc.fgetxattr(fd, pathBytes(name), buffer, ROOM);
+  const key = pathBytes(name);
+  let length = orErrno(libc.fgetxattr(fd, key, buffer, FIRST));
+  if (length === -ERRNO.ERANGE) length = orErrno(libc.fgetxattr(fd, key, buffer, ROOM));
   if (length >= 0) return buffer.slice(0, length);
-  const number = errno();
-  if (number === ERRNO.ENODATA || isUnsupported(number)) return null;
-  throw fdError(`read attribute ${name} of`, fd, number);
+  if (length === -ERRNO.ENODATA || isUnsupported(-length)) return null;
+  throw fdError(`read attribute ${name} of`, fd, -length);
 }
 
 export function setXattr(fd: Fd, name: RawPath, value: Uint8Array): void {
@@ -71,21 +76,21 @@ function address(dir: Fd, path: RawPath): Uint8Array<ArrayBuffer> {
 
 /** As `listXattrs`, of an object that is not opened and not followed. */
 export function listXattrsAt(dir: Fd, path: RawPath): RawPath[] {
-  const length = libc.llistxattr(address(dir, path), buffer, ROOM);
-  if (length > 0) return names(length);
-  if (length < 0) {
-    const number = errno();
-    if (!isUnsupported(number)) throw pathError("list attributes of", dir, path, number);
-  }
-  return [...NONE];
+  const place = address(dir, path);
+  let length = orErrno(libc.llistxattr(place, buffer, FIRST));
+  if (length === -ERRNO.ERANGE) length = orErrno(libc.llistxattr(place, buffer, ROOM));
+  if (length >= 0) return names(length);
+  if (isUnsupported(-length)) return [];
+  throw pathError("list attributes of", dir, path, -length);
 }
 
 export function getXattrAt(dir: Fd, path: RawPath, name: RawPath): Uint8Array | null {
-  const length = libc.lgetxattr(address(dir, path), otherPathBytes(name), buffer, ROOM);
+  const [place, key] = [address(dir, path), otherPathBytes(name)];
+  let length = orErrno(libc.lgetxattr(place, key, buffer, FIRST));
+  if (length === -ERRNO.ERANGE) length = orErrno(libc.lgetxattr(place, key, buffer, ROOM));
   if (length >= 0) return buffer.slice(0, length);
-  const number = errno();
-  if (number === ERRNO.ENODATA || isUnsupported(number)) return null;
-  throw pathError(`read attribute ${name} of`, dir, path, number);
+  if (length === -ERRNO.ENODATA || isUnsupported(-length)) return null;
+  throw pathError(`read attribute ${name} of`, dir, path, -length);
 }
 
 export function setXattrAt(dir: Fd, path: RawPath, name: RawPath, value: Uint8Array): void {
