@@ -147,6 +147,8 @@ export interface CommandSpec<F extends Flags = Flags> {
   readonly stopsAtFirstArgument?: boolean;
   /** The parts of the engine that are open when `run` is called; the others must not be touched. */
   readonly needs: readonly EnginePart[];
+  /** It changes the store: what a kill left half done is finished or undone before `run`. */
+  readonly changes?: boolean;
   /** Does it, and gives the exit status (nothing: 0). Failures are thrown. */
   run(
     context: Context,

@@ -35,6 +35,7 @@ import {
   type MountRequest,
   type ResourceRequest,
 } from "../container/request.ts";
+import { CoracleError } from "../errors.ts";
 import { environment, scriptArguments, workingDirectory } from "../sys/environment.ts";
 import { readText } from "../sys/files.ts";
 import { signalNumber } from "../sys/process.ts";
@@ -234,6 +235,13 @@ export function createRequest(flags: ContainerFlags, args: readonly string[]): C
     throw wrongValue("--no-hosts", "--no-hosts and --add-host cannot be set together");
   }
   return request;
+}
+
+/** Fails with `usage` when there is no image (or, with `--rootfs`, no directory). */
+export function checkImageArgument(args: readonly string[], flags: ContainerFlags): void {
+  if (args[0] !== undefined && args[0] !== "") return;
+  const what = flags.rootfs ? "a root directory" : "an image";
+  throw new CoracleError("usage", "cannot create container", { why: `${what} must be given` });
 }
 
 /** `{ [key]: value }`, or nothing when there is no value: absent is not the same as undefined. */

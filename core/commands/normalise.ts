@@ -73,8 +73,7 @@ interface Reader {
 }
 
 export function usageError(name: string, what: string, hint?: string): CoracleError {
-  const help = name === "" ? "coracle --help" : `coracle ${name} --help`;
-  return new CoracleError("usage", what, { hint: hint ?? help });
+  return new CoracleError("usage", what, { hint: hint ?? helpOf(name) });
 }
 
 function readLong(reader: Reader, word: string): void {
@@ -104,7 +103,7 @@ function readCluster(reader: Reader, cluster: string): void {
     const after = tail.join("");
     if (known === undefined) {
       if (letter !== "h") {
-        throw usageError(reader.name, `unknown shorthand flag: '${letter}' in -${cluster}`);
+        throw usageError(reader.name, `unknown shorthand flag: '${letter}' in -${rest}`);
       }
       reader.help = true;
       rest = after;
@@ -118,7 +117,7 @@ function readCluster(reader: Reader, cluster: string): void {
       continue;
     }
     if (after !== "") return give(reader, known, after);
-    return give(reader, known, nextWord(reader, `'${letter}' in -${cluster}`));
+    return give(reader, known, nextWord(reader, `'${letter}' in -${rest}`));
   }
 }
 
@@ -168,10 +167,15 @@ export function invalidArgument(
 }
 
 function unknownFlag(reader: Reader, name: string): CoracleError {
-  const near = nearest(
-    name,
-    reader.index.all.filter((known) => !known.flag.hidden).flatMap((known) => known.names.long),
+  const shown = reader.index.all.filter((known) => known.flag.hidden !== true);
+  const near = nearest(name, shown.flatMap((known) => known.names.long));
+  return usageError(
+    reader.name,
+    `unknown flag: --${name}`,
+    near === undefined ? undefined : `--${near}, or ${helpOf(reader.name)}`,
   );
-  const hint = near === undefined ? undefined : `--${near}, or coracle ${reader.name} --help`;
-  return usageError(reader.name, `unknown flag: --${name}`, hint?.replace("  ", " "));
+}
+
+function helpOf(name: string): string {
+  return name === "" ? "coracle --help" : `coracle ${name} --help`;
 }

@@ -273,6 +273,8 @@ function readCommand(cursor: Cursor): Operand[] {
   const operands: Operand[] = [];
   for (let token = peek(cursor); token !== undefined; token = peek(cursor)) {
     if (token.type === "mark" && token.text !== "." && token.text !== "(") break;
+    const isApart = cursor.tokens[cursor.at - 1]?.type === "space";
+    if (operands.length > 0 && !isApart) throw unexpected(cursor);
     operands.push(readOperand(cursor, token));
   }
   if (operands.length === 0) {

@@ -127,7 +127,7 @@ const WORDS: Readonly<Record<string, string>> = {
 function words(expected: string | null): string {
   return expected === null
     ? "something else"
-    : WORDS[expected] ?? expected.replaceAll(" | ", " or ");
+    : WORDS[expected] ?? expected.replace(/^\((.*)\)$/, "$1").replaceAll(" | ", " or ");
 }
 
 function toPart(data: FileShape): ConfigPart {

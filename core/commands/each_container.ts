@@ -1,0 +1,110 @@
+/** Commands that take several containers: choose them, do each, and say which could not be done. */
+import { CoracleError } from "../errors.ts";
+import { findContainer, latestContainer } from "../engine/find_container.ts";
+import { type ContainerRow, listContainers } from "../state/containers.ts";
+import type { Database } from "../state/database.ts";
+import { readText } from "../sys/files.ts";
+import type { Context } from "./context.ts";
+import { errorLines, errorObject } from "./error_text.ts";
+
+export interface Choice {
+  readonly all?: boolean;
+  readonly latest?: boolean;
+  /** Files that hold a container's id. */
+  readonly cidfiles?: readonly string[];
+  /** What is not there is passed over. */
+  readonly ignore?: boolean;
+  /** With `all`: which ones. */
+  readonly where?: (row: ContainerRow) => boolean;
+}
+
+/** Fails with `usage` when names are given together with `--all` or `--latest`, or nothing is. */
+export function checkChoice(names: readonly string[], choice: Choice): void {
+  const files = choice.cidfiles ?? [];
+  const usage = (why: string) => new CoracleError("usage", "cannot choose containers", { why });
+  if (choice.all && choice.latest) throw usage("--all and --latest cannot be used together");
+  if (choice.all && names.length > 0) throw usage("no arguments are needed with --all");
+  if (choice.latest && names.length > 0) {
+    throw usage("--latest and containers cannot be used together");
+  }
+  if (!choice.all && !choice.latest && names.length === 0 && files.length === 0) {
+    throw usage("you must provide at least one name or id");
+  }
+}
+
+/**
+ * Does `work` for each chosen container. Every failure is told at once and the rest goes on; the
+ * exit status is that of the first failure, 0 when there was none.
+ */
+export async function eachContainer(
+  context: Context,
+  names: readonly string[],
+  choice: Choice,
+  work: (row: ContainerRow, wanted: string) => void | Promise<void>,
+): Promise<number> {
+  checkChoice(names, choice);
+  const { db } = context.engine;
+  let status = 0;
+  const attempt = async (doing: () => void | Promise<void>): Promise<void> => {
+    try {
+      await doing();
+    } catch (error) {
+      if (choice.ignore && error instanceof CoracleError && error.code === "notfound") return;
+      if (status === 0) status = error instanceof CoracleError ? error.exitStatus : 125;
+      tellError(context, error);
+    }
+  };
+  if (choice.all) {
+    for (const row of listContainers(db)) {
+      if (choice.where?.(row) ?? true) await attempt(() => work(row, row.id));
+    }
+    return status;
+  }
+  if (choice.latest) await attempt(() => inTurn(latestContainer(db), work));
+  for (const name of [...names, ...idsOf(choice)]) {
+    await attempt(() => {
+      const row = findContainer(db, name);
+      return work(row, name);
+    });
+  }
+  return status;
+}
+
+function inTurn(
+  row: ContainerRow,
+  work: (row: ContainerRow, wanted: string) => void | Promise<void>,
+) {
+  return work(row, row.id);
+}
+
+function idsOf(choice: Choice): string[] {
+  return (choice.cidfiles ?? []).flatMap((path) => {
+    try {
+      return [readText(path).trim()];
+    } catch (error) {
+      if (choice.ignore && error instanceof CoracleError && error.code === "notfound") return [];
+      throw error;
+    }
+  });
+}
+
+/** One failure among several, told while the others go on. */
+export function tellError(context: Context, error: unknown): void {
+  const { output, globals } = context;
+  if (globals.logFormat === "json") return output.error(JSON.stringify(errorObject(error)));
+  const withCauses = globals.logLevel === "debug" || globals.logLevel === "trace";
+  for (const line of errorLines(error, { withCauses })) output.error(line);
+}
+
+/** The container named by `--latest` or the only argument. */
+export function oneContainer(
+  db: Database,
+  name: string | undefined,
+  latest: boolean,
+): ContainerRow {
+  if (latest) return latestContainer(db);
+  if (name !== undefined) return findContainer(db, name);
+  throw new CoracleError("usage", "cannot choose a container", {
+    why: "you must provide at least one name or id",
+  });
+}
