@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { raw } from "../../../core/terms.ts";
 import { hasCode } from "../../../core/errors.ts";
 import { AT_FDCWD, close, O, openAt } from "../../../core/sys/at.ts";
+import { runOk } from "../../../core/sys/spawn.ts";
 import {
   compressFile,
   type Compression,
@@ -26,16 +27,9 @@ const PLAIN = Buffer.concat([
 ]);
 const FORMATS = ["gzip", "zstd", "xz", "bzip2"] as const;
 
-/** Input by a file: Deno's execFileSync writes all input before it reads, and waits for ever. */
+/** Not by execFileSync: Deno's writes all input before it reads, and waits for ever. */
 function throughTool(format: Compression, data: Uint8Array, ...options: string[]): Buffer {
-  const file = join(scratch(), "input");
-  writeFileSync(file, data);
-  const stdin = openSync(file, "r");
-  try {
-    return execFileSync(format, options, { stdio: [stdin, "pipe", "inherit"], maxBuffer: 1 << 28 });
-  } finally {
-    closeSync(stdin);
-  }
+  return Buffer.from(runOk([format, ...options], { stdin: data }).stdout);
 }
 
 function byTool(format: Compression, data: Uint8Array, ...options: string[]): Buffer {
