@@ -4,7 +4,7 @@
  */
 import { wrongValue } from "./arguments/wrong_value.ts";
 
-/** In the order of their numbers. */
+/** All of them, in the order of their numbers. */
 export const CAPABILITIES: readonly string[] = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -63,12 +63,6 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_SETUID",
   "CAP_SYS_CHROOT",
 ];
-
-/** `CapBnd`, `CapEff`, … of proc_pid_status(5) as names: bit n is capability n. */
-export function namesOfMask(hex: string): string[] {
-  const mask = BigInt(`0x${hex}`);
-  return CAPABILITIES.filter((_, bit) => (mask >> BigInt(bit) & 1n) === 1n);
-}
 
 /** `net_admin`, `CAP_NET_ADMIN` -> `CAP_NET_ADMIN`; `all` -> `ALL`. */
 export function capabilityName(flag: string, text: string): string {

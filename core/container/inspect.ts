@@ -12,8 +12,25 @@ import type { OciSpec } from "./oci/spec.ts";
 import { bindOptions } from "./oci/mounts.ts";
 import { type ContainerRecord, statusWord } from "./record.ts";
 
+/** The columns that are shown. */
+type InspectedRow = Pick<
+  ContainerRow,
+  | "id"
+  | "name"
+  | "created"
+  | "pid"
+  | "monitorPid"
+  | "started"
+  | "ended"
+  | "exitCode"
+  | "oomKilled"
+  | "error"
+  | "restarts"
+  | "runtime"
+>;
+
 export interface InspectInput {
-  readonly row: Omit<ContainerRow, "record">;
+  readonly row: InspectedRow;
   readonly record: ContainerRecord;
   readonly state: State;
   /** Driver's name and facts about the layer's directories. */

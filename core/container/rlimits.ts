@@ -12,7 +12,7 @@ export interface Limit {
 }
 
 export interface HostLimits {
-  /** This process's own limits by ulimit name (`nofile`). */
+  /** This process's own limits by the kernel's name, `RLIMIT_NOFILE`. */
   readonly own: Readonly<Record<string, Limit>>;
   /** It has CAP_SYS_RESOURCE and may raise hard limits. */
   readonly canRaise: boolean;
@@ -60,7 +60,7 @@ export function resolveLimits(asked: readonly UlimitRequest[] | "host", host: Ho
 }
 
 function mostOf(name: string, host: HostLimits): number {
-  if (!host.canRaise) return host.own[name]?.hard ?? Infinity;
+  if (!host.canRaise) return host.own[limitName(name)]?.hard ?? Infinity;
   return name === "nofile" ? host.maxOpenFiles : Infinity;
 }
 
@@ -72,34 +72,7 @@ export function limitText(value: number): string {
   return value === Infinity ? "unlimited" : String(value);
 }
 
-/** First words of the lines of /proc/self/limits, by ulimit name. proc_pid_limits(5). */
-const LINES: Readonly<Record<string, string>> = {
-  "Max core file size": "core",
-  "Max cpu time": "cpu",
-  "Max data size": "data",
-  "Max file size": "fsize",
-  "Max file locks": "locks",
-  "Max locked memory": "memlock",
-  "Max msgqueue size": "msgqueue",
-  "Max nice priority": "nice",
-  "Max open files": "nofile",
-  "Max processes": "nproc",
-  "Max resident set": "rss",
-  "Max realtime priority": "rtprio",
-  "Max realtime timeout": "rttime",
-  "Max pending signals": "sigpending",
-  "Max stack size": "stack",
-};
-
-/** /proc/PID/limits as limits by ulimit name. */
-export function parseProcLimits(content: string): Record<string, Limit> {
-  const limits: Record<string, Limit> = {};
-  for (const line of content.split("\n")) {
-    const match = /^(Max [a-z ]*[a-z]) +(\S+) +(\S+)/.exec(line);
-    const name = match === null ? undefined : LINES[match[1] ?? ""];
-    if (match === null || name === undefined) continue;
-    const number = (word = "") => word === "unlimited" ? Infinity : Number(word);
-    limits[name] = { soft: number(match[2]), hard: number(match[3]) };
-  }
-  return limits;
+/** `nofile` -> `RLIMIT_NOFILE`. */
+export function limitName(ulimit: string): string {
+  return `RLIMIT_${ulimit.toUpperCase()}`;
 }

@@ -4,9 +4,8 @@
  */
 import { cgroupLayout } from "../../sys/cgroup.ts";
 import { readTextOrNull } from "../../sys/files.ts";
-import { architecture, hostName, kernelRelease } from "../../sys/host.ts";
-import { namesOfMask } from "../capabilities.ts";
-import { type HostLimits, parseProcLimits } from "../rlimits.ts";
+import { architecture, capabilities, hostName, kernelRelease, rlimits } from "../../sys/host.ts";
+import type { HostLimits } from "../rlimits.ts";
 
 export interface HostFacts {
   /** Go's name: `amd64`. */
@@ -22,21 +21,18 @@ export interface HostFacts {
 }
 
 export function hostFacts(): HostFacts {
-  const status = readTextOrNull("/proc/self/status") ?? "";
-  const mask = (name: string) =>
-    new RegExp(`^${name}:\\s*([0-9a-f]+)`, "m").exec(status)?.[1] ?? "0";
+  const apparmor = readTextOrNull("/sys/module/apparmor/parameters/enabled");
   return {
     architecture: architecture(),
     kernel: kernelRelease(),
     hostname: hostName(),
-    capabilities: namesOfMask(mask("CapBnd")),
+    capabilities: capabilities("bounding"),
     cgroup: cgroupLayout(),
     limits: {
-      own: parseProcLimits(readTextOrNull("/proc/self/limits") ?? ""),
-      canRaise: namesOfMask(mask("CapEff")).includes("CAP_SYS_RESOURCE"),
+      own: rlimits(),
+      canRaise: capabilities("effective").includes("CAP_SYS_RESOURCE"),
       maxOpenFiles: Number(readTextOrNull("/proc/sys/fs/nr_open") ?? 1_048_576),
     },
-    hasApparmor: readTextOrNull("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") ??
-      false,
+    hasApparmor: apparmor?.startsWith("Y") ?? false,
   };
 }

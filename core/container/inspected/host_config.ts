@@ -8,6 +8,7 @@ import type { InspectInput } from "../inspect.ts";
 import { bindOptions, tmpfsOptions } from "../oci/mounts.ts";
 import { CPU_PERIOD } from "../oci/linux.ts";
 import { type CreateRequest, DEFAULT_PIDS_LIMIT } from "../request.ts";
+import { limitName } from "../rlimits.ts";
 
 export function inspectedHostConfig(input: InspectInput): Record<string, unknown> {
   const { resolved } = input.record;
@@ -171,7 +172,7 @@ function resources({ record, expected }: InspectInput): Record<string, unknown> 
     OomKillDisable: wanted.oomKillDisable ?? false,
     PidsLimit: wanted.pidsLimit ?? DEFAULT_PIDS_LIMIT,
     Ulimits: expected.limits.map(({ name, soft, hard }) => ({
-      Name: `RLIMIT_${name.toUpperCase()}`,
+      Name: limitName(name),
       Soft: limitNumber(soft),
       Hard: limitNumber(hard),
     })),

@@ -6,7 +6,7 @@ import { CoracleError } from "../../errors.ts";
 import { mergeEnvironment } from "../arguments/environment.ts";
 import type { OciContext } from "../oci_config.ts";
 import type { OciProcess, OciRlimit } from "./spec.ts";
-import type { ResolvedLimit } from "../rlimits.ts";
+import { limitName, type ResolvedLimit } from "../rlimits.ts";
 import type { ResolvedContainer } from "../resolve.ts";
 import type { ResolvedUser } from "../users.ts";
 
@@ -51,7 +51,7 @@ export function processEnvironment(
 }
 
 export function rlimitOf({ name, soft, hard }: ResolvedLimit): OciRlimit {
-  return { type: `RLIMIT_${name.toUpperCase()}`, hard, soft };
+  return { type: limitName(name), hard, soft };
 }
 
 function apparmorOf({ resolved, host }: OciContext): { apparmorProfile?: string } {

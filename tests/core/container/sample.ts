@@ -15,14 +15,23 @@ export const SAMPLE_HOST: HostFacts = {
   capabilities: CAPABILITIES,
   cgroup: "v2",
   limits: {
-    own: { nofile: { soft: 1024, hard: 20_000 }, nproc: { soft: 100, hard: Infinity } },
+    own: {
+      RLIMIT_NOFILE: { soft: 1024, hard: 20_000 },
+      RLIMIT_NPROC: { soft: 100, hard: Infinity },
+    },
     canRaise: false,
     maxOpenFiles: 1_048_576,
   },
   hasApparmor: false,
 };
 
-const SIGNALS: Readonly<Record<string, number>> = { USR1: 10, SIGUSR1: 10, TERM: 15, QUIT: 3 };
+const SIGNALS: Readonly<Record<string, number>> = {
+  USR1: 10,
+  SIGUSR1: 10,
+  TERM: 15,
+  QUIT: 3,
+  SIGQUIT: 3,
+};
 
 export const SAMPLE_OPTIONS: ResolveOptions = {
   newVolumeName: () => "f".repeat(64),
