@@ -231,8 +231,9 @@ function driverDesk(config: Config): DriverDesk {
       const { listDrivers } = await import("./drivers/load.ts");
       return await listDrivers(config, await recordedLayerDriver(config));
     },
-    check: async () => {
-      await Promise.resolve();
+    check: async (wanted, report) => {
+      const { checkDriver } = await import("./drivers/load.ts");
+      await checkDriver(config, wanted, report);
     },
   };
 }

@@ -2,20 +2,26 @@
  * Name, `auto` or path to an opened driver: finds the module (built-in or plugin), checks its
  * options, probes, and chooses. Knows every kind the same way.
  */
-import type { Config, DriverChoice } from "../core/config.ts";
+import type { DriverChoice } from "../core/config.ts";
 import { CoracleError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { cgroupLayout } from "../core/sys/cgroup.ts";
-import { makeDirs } from "../core/sys/files.ts";
 import type { Probe } from "../core/terms.ts";
 import { BUILTIN, DRIVER_KINDS } from "./builtin.ts";
-import type { DriverKind, DriverKinds, DriverModule, DriverPlace, Kit } from "./module.ts";
+import {
+  type Candidate,
+  candidatesOf,
+  checkTables,
+  type DriverConfig,
+  isBuiltin,
+  loadKit,
+  makePlace,
+  NO_KIT,
+  placeOf,
+  probeOf,
+} from "./candidates.ts";
+import type { DriverKind, DriverKinds, DriverModule } from "./module.ts";
 
-/** The part of the configuration that concerns drivers. */
-export type DriverConfig = Pick<
-  Config,
-  "root" | "runroot" | "plugins" | "layer" | "runtime" | "monitor"
->;
+export type { DriverConfig };
 
 export interface FoundDriver<K extends DriverKind> {
   readonly kind: K;
@@ -40,12 +46,6 @@ export interface DriverReport {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
   readonly inUse: boolean;
   readonly source: string;
-}
-
-interface Candidate<K extends DriverKind> {
-  readonly name: string;
-  readonly source: string;
-  load(): Promise<DriverModule<K>>;
 }
 
 /**
@@ -84,150 +84,6 @@ export async function findDriver<K extends DriverKind>(
     });
   }
   return { ...driver, probe };
-}
-
-/** Built-in ones in the order of `auto`, then plugins in the order of the configuration. */
-async function candidatesOf<K extends DriverKind>(
-  kind: K,
-  config: DriverConfig,
-): Promise<Candidate<K>[]> {
-  const candidates: Candidate<DriverKind>[] = BUILTIN[kind].map(({ name, load }) => ({
-    name,
-    load,
-    source: "built-in",
-  }));
-  // On cgroup v1 runc comes first: crun deprecates it (crun PR 1593), runc promises it to 2029.
-  if (kind === "runtime" && cgroupLayout() === "v1") candidates.reverse();
-  if (config.plugins.length > 0) {
-    const { checkUnique, loadPlugin } = await import("./plugin.ts");
-    const modules: DriverModule[] = [];
-    for (const plugin of config.plugins) {
-      const module = await loadPlugin(plugin);
-      modules.push(module);
-      if (module.kind !== kind) continue;
-      candidates.push({
-        name: module.name,
-        source: plugin.path,
-        load: () => Promise.resolve(module),
-      });
-    }
-    checkUnique(modules);
-  }
-  return candidates as Candidate<K>[];
-}
-
-/** The table `[kind.name]` must be one of a known driver. */
-function checkTables(
-  kind: DriverKind,
-  choice: DriverChoice,
-  candidates: readonly Candidate<DriverKind>[],
-): void {
-  const names = candidates.map(({ name }) => name);
-  for (const table of Object.keys(choice.options)) {
-    if (names.includes(table)) continue;
-    const near = nearest(table, names);
-    throw new CoracleError(
-      "config",
-      `cannot use the configuration: unknown key "${kind}.${table}"`,
-      {
-        why: `there is no ${kind} driver "${table}"`,
-        hint: near === undefined
-          ? `the ${kind} drivers are: ${names.join(", ")}`
-          : `did you mean "${kind}.${near}"?`,
-      },
-    );
-  }
-}
-
-/** The driver's own table, checked against what it declares. */
-function optionsOf(module: DriverModule, config: DriverConfig): Readonly<Record<string, unknown>> {
-  const table = config[module.kind].options[module.name] ?? {};
-  for (const [key, value] of Object.entries(table)) {
-    const where = `${module.kind}.${module.name}.${key}`;
-    const option = module.options[key];
-    if (option === undefined) {
-      const known = Object.keys(module.options);
-      const near = nearest(key, known);
-      throw new CoracleError("config", `cannot use the configuration: unknown key "${where}"`, {
-        hint: near !== undefined
-          ? `did you mean "${module.kind}.${module.name}.${near}"?`
-          : known.length === 0
-          ? `the driver "${module.name}" has no options`
-          : `the options of "${module.name}" are: ${known.join(", ")}`,
-      });
-    }
-    const isRight = option.type === "string[]"
-      ? Array.isArray(value) && value.every((item) => typeof item === "string")
-      : typeof value === option.type;
-    if (isRight) continue;
-    throw new CoracleError("config", `cannot use the configuration: key "${where}"`, {
-      why: `must be ${option.type}, found ${JSON.stringify(value)}`,
-    });
-  }
-  return table;
-}
-
-function placeOf(module: DriverModule, config: DriverConfig): DriverPlace {
-  const { kind, name } = module;
-  return {
-    root: kind === "layer"
-      ? `${config.root}/layers/${name}`
-      : `${config.root}/drivers/${kind}/${name}`,
-    runroot: `${config.runroot}/drivers/${kind}/${name}`,
-    options: optionsOf(module, config),
-  };
-}
-
-function makePlace(place: DriverPlace): DriverPlace {
-  makeDirs(place.root, 0o700);
-  makeDirs(place.runroot, 0o700);
-  return place;
-}
-
-let kit: Promise<Kit> | undefined;
-
-/** The rooms of ours for drivers; loaded only for plugins, built-in drivers import what they need. */
-function loadKit(): Promise<Kit> {
-  return kit ??= (async () => ({
-    sys: await import("../core/sys/kit.ts"),
-    archive: await import("../core/archive/kit.ts"),
-    errors: await import("../core/errors.ts"),
-    terms: await import("../core/terms.ts"),
-  }))();
-}
-
-/** Stands in for the kit where nobody reads it, so that a built-in driver does not pay for the loading. */
-const NO_KIT = {
-  get sys(): never {
-    throw new Error("built-in drivers import core/sys themselves");
-  },
-  get archive(): never {
-    throw new Error("built-in drivers import core/archive themselves");
-  },
-  get errors(): never {
-    throw new Error("built-in drivers import core/errors themselves");
-  },
-  get terms(): never {
-    throw new Error("built-in drivers import core/terms themselves");
-  },
-} satisfies Kit;
-
-const isBuiltin = (source: string): boolean => source === "built-in";
-
-async function probeOf(
-  module: DriverModule,
-  source: string,
-  config: DriverConfig,
-): Promise<Probe> {
-  const place = makePlace(placeOf(module, config));
-  try {
-    return module.probe(place, isBuiltin(source) ? NO_KIT : await loadKit());
-  } catch (cause) {
-    // A probe that throws is a bug of the driver; for a built-in one it is ours and must be seen.
-    if (isBuiltin(source) && !(cause instanceof CoracleError)) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    return { usable: false, reason: `its probe failed: ${why}` };
-  }
 }
 
 async function found<K extends DriverKind>(
@@ -390,4 +246,12 @@ async function usedName(
   if (wanted === "auto") return reports.find(({ usable }) => usable)?.name;
   if (wanted.startsWith("/")) return (await findDriver(kind, given.config)).name;
   return wanted;
+}
+
+/** `drivers check`: the suite of the driver's contract; loaded only then. */
+export async function checkDriver(
+  ...args: Parameters<typeof import("./check.ts").checkDriver>
+): Promise<void> {
+  const check = await import("./check.ts");
+  await check.checkDriver(...args);
 }

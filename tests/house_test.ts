@@ -39,10 +39,27 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "drivers/load.ts": [
     "drivers/module.ts",
     "drivers/builtin.ts",
-    "drivers/plugin.ts",
+    "drivers/candidates.ts",
+    "drivers/check.ts",
     "core/config",
     "core/nearest.ts",
     ...SHARED,
+  ],
+  "drivers/candidates.ts": [
+    "drivers/module.ts",
+    "drivers/builtin.ts",
+    "drivers/plugin.ts",
+    "core/archive/kit.ts",
+    "core/config",
+    "core/nearest.ts",
+    ...FLOOR,
+  ],
+  "drivers/check.ts": [
+    "drivers/module.ts",
+    "drivers/builtin.ts",
+    "drivers/candidates.ts",
+    "drivers/*/conformance.ts",
+    ...FLOOR,
   ],
   // A kind of driver is one room; what two drivers of a kind share lies in its folder.
   "drivers/*": ["drivers/module.ts", "core/archive", ...FLOOR],

@@ -45,7 +45,7 @@ export interface DriverDesk {
   list(): Promise<DriverReport[]>;
   /** Runs the contract's conformance suite; `report` is called as each case ends. */
   check(
-    driver: { readonly kind?: DriverKind; readonly name: string },
+    driver: { readonly kind?: DriverKind; readonly name: string; readonly only?: string },
     report: (result: CheckResult) => void,
   ): Promise<void>;
 }

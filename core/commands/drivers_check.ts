@@ -23,17 +23,19 @@ export const driversCheck = command({
     kind: flag.text("--kind KIND", `Which driver of that name: ${KINDS.join(", ")}`, {
       parse: kindOf,
     }),
+    only: flag.text("--only TEXT", "Only cases whose name contains this text"),
     format: flag.text("-f, --format FORMAT", '"json" for one array of results'),
   },
   arguments: { min: 1, max: 1 },
   needs: [],
-  run: ({ drivers, output }, [name = ""], { kind, format }) =>
-    check({ drivers, output }, { name, kind, format }),
+  run: ({ drivers, output }, [name = ""], { kind, only, format }) =>
+    check({ drivers, output }, { name, kind, only, format }),
 });
 
 interface Wanted {
   readonly name: string;
   readonly kind: DriverKind | undefined;
+  readonly only: string | undefined;
   readonly format: string | undefined;
 }
 
@@ -47,12 +49,15 @@ async function check(
     });
   }
   const results: CheckResult[] = [];
-  const { name, kind } = wanted;
-  await drivers.check(kind === undefined ? { name } : { name, kind }, (result) => {
-    results.push(result);
+  const request = {
+    name: wanted.name,
+    ...(wanted.kind === undefined ? {} : { kind: wanted.kind }),
+    ...(wanted.only === undefined ? {} : { only: wanted.only }),
+  };
+  await drivers.check(request, ({ name, outcome, detail }) => {
+    results.push({ name, outcome, detail });
     if (wanted.format === "json") return;
-    const detail = result.detail === "" ? "" : `: ${result.detail}`;
-    output.line(`${result.outcome.padEnd(8)} ${result.name}${detail}`);
+    output.line(`${outcome.padEnd(8)} ${name}${detail === "" ? "" : `: ${detail}`}`);
     output.flush();
   });
   const count = (outcome: CheckResult["outcome"]) =>
