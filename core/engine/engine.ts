@@ -23,6 +23,8 @@ export interface StorePaths {
   readonly layers: string;
   /** Per container: bundle, log, artifacts. */
   readonly containers: string;
+  /** Per volume: its `_data`. */
+  readonly volumes: string;
   /** What is being made; owned by a process, found by recovery when it is dead. */
   readonly staging: string;
   /** What is being removed. */
@@ -41,6 +43,8 @@ export interface Engine {
   readonly db: Database;
   readonly layers: LayerStore;
   readonly runtime: RuntimeDriver;
+  /** Another one, named as rows do (`container_runtime.ts`): for containers made with it. */
+  readonly openRuntime: (text: string) => RuntimeDriver;
   readonly monitor: MonitorDriver;
 }
 
@@ -51,6 +55,7 @@ export function storePaths(root: string, runroot: string): StorePaths {
     blobs: `${root}/blobs`,
     layers: `${root}/layers`,
     containers: `${root}/containers`,
+    volumes: `${root}/volumes`,
     staging: `${root}/staging`,
     trash: `${root}/trash`,
     running: `${runroot}/containers`,

@@ -33,6 +33,11 @@ export interface ContainerRow {
   readonly restarts: number;
   /** Name or path of the runtime it was created with. */
   readonly runtime: string;
+  /**
+   * `PID-STARTTIME` of the `run` that made it, until it is started: when that process died before,
+   * a container of `--rm` goes.
+   */
+  readonly owner: string;
 }
 
 /** The columns that change in a container's life. */
@@ -59,6 +64,7 @@ function fromRow(row: Row): ContainerRow {
     error: row.error as string,
     restarts: Number(row.restarts),
     runtime: row.runtime as string,
+    owner: row.owner as string,
   };
 }
 
@@ -76,14 +82,15 @@ const COLUMNS: Readonly<Record<keyof ContainerChange, string>> = {
   error: "error",
   restarts: "restarts",
   runtime: "runtime",
+  owner: "owner",
 };
 
 /** Fails with `exists` when the id or the name is taken. */
 export function insertContainer(db: Database, row: ContainerRow): void {
   run(
     db,
-    `INSERT INTO containers (id, name, image, layer, created, record, phase, runtime)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO containers (id, name, image, layer, created, record, phase, runtime, owner)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     row.id,
     row.name,
     row.image,
@@ -92,6 +99,7 @@ export function insertContainer(db: Database, row: ContainerRow): void {
     JSON.stringify(row.record),
     row.phase,
     row.runtime,
+    row.owner,
   );
 }
 
@@ -132,6 +140,15 @@ export function containersByIdPrefix(db: Database, prefix: string): ContainerRow
 /** Every container, oldest first. */
 export function listContainers(db: Database): ContainerRow[] {
   return all(db, "SELECT * FROM containers ORDER BY created, id").map(fromRow);
+}
+
+/** Containers that a kill may have left half done: every phase but `configured` and `exited`, and those still owned. */
+export function unsettledContainers(db: Database): ContainerRow[] {
+  return all(
+    db,
+    `SELECT * FROM containers WHERE phase IN ('created', 'started', 'removing') OR owner <> ''
+     ORDER BY created, id`,
+  ).map(fromRow);
 }
 
 export function containersOfImage(db: Database, image: ImageId): ContainerRow[] {

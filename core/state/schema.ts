@@ -70,7 +70,8 @@ export const MIGRATIONS: readonly string[] = [
     oom_killed INTEGER NOT NULL DEFAULT 0,
     error TEXT NOT NULL DEFAULT '',
     restarts INTEGER NOT NULL DEFAULT 0,
-    runtime TEXT NOT NULL DEFAULT ''
+    runtime TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT ''
   ) WITHOUT ROWID;
   CREATE INDEX containers_image ON containers (image);
   CREATE INDEX containers_layer ON containers (layer);
@@ -84,6 +85,21 @@ export const MIGRATIONS: readonly string[] = [
     owner TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX exec_sessions_container ON exec_sessions (container);
+
+  CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    created TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    options TEXT NOT NULL,
+    anonymous INTEGER NOT NULL DEFAULT 0,
+    filled INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+  CREATE TABLE container_volumes (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    PRIMARY KEY (container, volume)
+  ) WITHOUT ROWID;
+  CREATE INDEX container_volumes_volume ON container_volumes (volume);
 
   -- Exit statuses outlive the container for a while, so that "wait" after "--rm" still answers.
   CREATE TABLE exits (

@@ -114,6 +114,7 @@ function container(id: string, name: string, more: Partial<ContainerRow> = {}): 
     error: "",
     restarts: 0,
     runtime: "crun",
+    owner: "",
     ...more,
   };
 }

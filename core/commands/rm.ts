@@ -1,0 +1,54 @@
+/** `coracle rm`: removes containers. */
+import { filterContainers } from "../engine/filter_containers.ts";
+import { removeContainer } from "../engine/remove_container.ts";
+import { CoracleError } from "../errors.ts";
+import { command, flag } from "./command.ts";
+import { eachContainer } from "./each_container.ts";
+
+export const rm = command({
+  name: "rm",
+  aliases: ["container rm"],
+  summary: "Remove one or more containers",
+  usage: "[options] CONTAINER [CONTAINER...]",
+  examples: ["coracle rm web", "coracle rm --force --volumes web", "coracle rm --all --force"],
+  flags: {
+    all: flag.boolean("-a, --all", "Remove all containers"),
+    cidfile: flag.list("--cidfile FILE", "Read the container's id from a file"),
+    depend: flag.boolean("--depend", "Also remove containers that depend on it"),
+    filter: flag.list("--filter FILTER", "Remove those that fit (see ps)"),
+    force: flag.boolean("-f, --force", "Stop running containers first; quiet about missing ones"),
+    ignore: flag.boolean("-i, --ignore", "Pass over containers that are not there"),
+    latest: flag.boolean("-l, --latest", "Use the container made last"),
+    time: flag.integer("-t, --time SECONDS", "Seconds until SIGKILL; only with --force"),
+    volumes: flag.boolean("-v, --volumes", "Remove its anonymous volumes too"),
+  },
+  arguments: { min: 0, max: Infinity },
+  needs: ["db", "layers", "runtime"],
+  changes: true,
+  async run(context, args, flags) {
+    const { engine, output } = context;
+    if (flags.time !== undefined && !flags.force) {
+      throw new CoracleError("usage", 'cannot use "--time"', {
+        why: "--force option must be specified to use the --time option",
+      });
+    }
+    const filters = flags.filter.length > 0 ? filterContainers(engine, flags.filter) : undefined;
+    const choice = {
+      ...flags,
+      all: flags.all || filters !== undefined,
+      ignore: flags.ignore || flags.force,
+      cidfiles: flags.cidfile,
+      ...(filters === undefined ? {} : { where: filters }),
+    };
+    const status = await eachContainer(context, args, choice, (row, wanted) => {
+      removeContainer(engine, row, {
+        force: flags.force,
+        volumes: flags.volumes,
+        ...(flags.time === undefined ? {} : { timeout: flags.time }),
+      });
+      output.line(wanted);
+      output.flush();
+    });
+    return status;
+  },
+});

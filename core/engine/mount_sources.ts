@@ -1,0 +1,34 @@
+/** Where a container's volumes and image mounts come from on the host, made ready for a start. */
+import { checkBindSources } from "../container/host/bind_sources.ts";
+import { CoracleError } from "../errors.ts";
+import type { ContainerRow } from "../state/containers.ts";
+import { volumeByName } from "../state/volumes.ts";
+import { recordOf } from "./container_state.ts";
+import type { Engine } from "./engine.ts";
+import { fillVolume, volumeData } from "./volume_store.ts";
+
+/**
+ * Host directories by volume name. Volumes that were never used are filled from the image below
+ * `root`, the mounted root. Fails with `usage` when a bind mount's source is not there.
+ */
+export function mountSources(
+  engine: Pick<Engine, "db" | "paths">,
+  row: ContainerRow,
+  root: number,
+): Record<string, string> {
+  const { mounts } = recordOf(row).resolved;
+  checkBindSources(mounts);
+  const sources: Record<string, string> = {};
+  for (const mount of mounts) {
+    if (mount.type !== "volume") continue;
+    const volume = volumeByName(engine.db, mount.source);
+    if (volume === undefined) {
+      throw new CoracleError("notfound", `cannot mount volume "${mount.source}"`, {
+        why: `no volume with name "${mount.source}" found: no such volume`,
+      });
+    }
+    if (!mount.noCopy) fillVolume(engine, volume, { root, destination: mount.destination });
+    sources[mount.source] = volumeData(engine.paths, mount.source);
+  }
+  return sources;
+}

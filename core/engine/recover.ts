@@ -1,0 +1,84 @@
+/**
+ * Finds what a kill or a power cut left half done and finishes or undoes it. Every changing command
+ * begins with it; with nothing to do it costs a few directory reads and queries.
+ */
+import { recoverLayers } from "../layer/store.ts";
+import {
+  changeContainer,
+  containerById,
+  type ContainerRow,
+  unsettledContainers,
+} from "../state/containers.ts";
+import { volumeByName } from "../state/volumes.ts";
+import { listNames, removeTree } from "../sys/files.ts";
+import { tryLock } from "../sys/lock.ts";
+import { isAlive, processStart } from "../sys/process.ts";
+import type { ContainerId } from "../terms.ts";
+import { settle } from "./cleanup_container.ts";
+import { containerFiles } from "./container_files.ts";
+import { withFreeContainer } from "./container_lock.ts";
+import { derived, recordOf } from "./container_state.ts";
+import { discardLocked } from "./discard_container.ts";
+import type { Engine } from "./engine.ts";
+import { recoverStaging } from "../image/blob_staging.ts";
+
+type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
+
+/** Safe at any time, in any process, beside any other: what somebody works on is locked and left. */
+export function recover(engine: Parts): void {
+  for (const row of unsettledContainers(engine.db)) recoverContainer(engine, row);
+  recoverStaging(engine.paths.staging);
+  recoverLayers(engine.layers);
+  recoverDirectories(engine);
+}
+
+/** Ended without anybody to clean up, half removed, or made by a `run` that died before the start. */
+function recoverContainer(engine: Parts, row: ContainerRow): void {
+  if (row.owner !== "" && isOwnerDead(row.owner)) return abandon(engine, row);
+  const { state } = derived(engine, row);
+  if (state === "removing") {
+    withFreeContainer(engine, row.id, (fresh) => {
+      if (fresh.phase === "removing") discardLocked(engine, fresh);
+    });
+  }
+  // While the monitor lives its own cleanup is about to come.
+  if (state === "stopped" && processStart(row.monitorPid) === null) {
+    withFreeContainer(engine, row.id, (fresh) => {
+      if (derived(engine, fresh).state === "stopped") settle(engine, fresh);
+    });
+  }
+}
+
+function isOwnerDead(owner: string): boolean {
+  const [pid, start = ""] = owner.split("-");
+  return !isAlive({ pid: Number(pid), start });
+}
+
+function abandon(engine: Parts, row: ContainerRow): void {
+  withFreeContainer(engine, row.id, (fresh) => {
+    if (fresh.owner !== row.owner) return;
+    if (recordOf(fresh).resolved.request.rm) discardLocked(engine, fresh, { volumes: true });
+    else changeContainer(engine.db, row.id, { owner: "" });
+  });
+}
+
+/** Directories that no record names: a removal or a creation was killed between the two. */
+function recoverDirectories(engine: Parts): void {
+  const { db, paths } = engine;
+  for (const directory of [paths.containers, paths.running]) {
+    for (const name of listNames(directory)) {
+      const id = name as ContainerId;
+      if (containerById(db, id) !== undefined) continue;
+      // Whoever makes or removes it right now has its lock.
+      using lock = tryLock(containerFiles(paths, id).lock);
+      if (lock !== null && containerById(db, id) === undefined) removeTree(`${directory}/${name}`);
+    }
+  }
+  for (const name of listNames(paths.volumes)) {
+    if (volumeByName(db, name) !== undefined) continue;
+    using lock = tryLock(`${paths.locks}/volume-${name}`);
+    if (lock !== null && volumeByName(db, name) === undefined) {
+      removeTree(`${paths.volumes}/${name}`);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** What frees a container's run: its runtime state, mounts and bundle; and how it ended, kept in its row. */
+import { containerHolder, unmountLayer } from "../layer/store.ts";
+import { changeContainer, type ContainerRow } from "../state/containers.ts";
+import { exists, removeFile, removeTree } from "../sys/files.ts";
+import { mountAt, unmount } from "../sys/mount.ts";
+import { containerFiles } from "./container_files.ts";
+import { freshRow } from "./container_lock.ts";
+import { runtimeOf } from "./container_runtime.ts";
+import { derived, exitTime } from "./container_state.ts";
+import type { Engine } from "./engine.ts";
+
+type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
+
+/**
+ * With the lock held: when the container has ended, everything of its run goes and the row says how
+ * it ended. Anything else is left as it is. Safe to repeat.
+ */
+export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
+  const { state, exitCode = row.exitCode, reason = "" } = derived(engine, row);
+  if (state !== "stopped") return row;
+  const files = containerFiles(engine.paths, row.id);
+  const ended = exitTime(engine, row);
+  const oomKilled = exists(`${files.bundle}/oom`);
+  releaseRun(engine, row);
+  const error = reason || row.error;
+  changeContainer(engine.db, row.id, {
+    phase: "exited",
+    pid: 0,
+    pidStart: "",
+    monitorPid: 0,
+    exitCode,
+    oomKilled,
+    ended,
+    error,
+  });
+  // Only now: until the row has it, this file is the only place that knows how it ended.
+  removeFile(files.exit);
+  return freshRow(engine, row.id);
+}
+
+/** Frees what a run holds: runtime state, mounts, bundle. Quiet about what is gone. */
+export function releaseRun(engine: Parts, row: ContainerRow): void {
+  const files = containerFiles(engine.paths, row.id);
+  runtimeOf(engine, row).remove(row.id, { force: true });
+  for (const directory of [`${files.bundle}/shm`, `${files.bundle}/root`]) {
+    if (exists(directory) && mountAt(directory) !== null) unmount(directory, { detach: true });
+  }
+  if (row.layer !== null) unmountLayer(engine.layers, row.layer, containerHolder(row.id));
+  removeTree(files.bundle);
+}

@@ -1,0 +1,53 @@
+/** `rm`: stops when told to, then takes the container away. */
+import { CoracleError } from "../errors.ts";
+import type { ContainerRow } from "../state/containers.ts";
+import { withContainer } from "./container_lock.ts";
+import { derived } from "./container_state.ts";
+import { discardLocked } from "./discard_container.ts";
+import type { Engine } from "./engine.ts";
+import { cleanLocked } from "./release_container.ts";
+import { stopContainer } from "./stop_container.ts";
+
+type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
+
+export interface RemoveOptions {
+  /** Stop a running one first. */
+  readonly force?: boolean;
+  /** Seconds between the stop signal and SIGKILL with `force`; the container's own when absent. */
+  readonly timeout?: number;
+  /** Its anonymous volumes go too. */
+  readonly volumes?: boolean;
+}
+
+/**
+ * Removes the container (C18). Fails with `state` and exit status 2 when it runs or is paused and
+ * `force` is not given.
+ */
+export function removeContainer(
+  engine: Parts,
+  row: ContainerRow,
+  options: RemoveOptions = {},
+): void {
+  const { state } = derived(engine, row);
+  if (options.force && (state === "running" || state === "paused" || state === "created")) {
+    stopContainer(engine, row, {
+      isForced: true,
+      ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    });
+  }
+  withContainer(engine, row.id, (fresh) => {
+    refuseLiving(engine, fresh);
+    discardLocked(engine, cleanLocked(engine, fresh), options);
+  });
+}
+
+/** One that was only created has a process that waits for its start; it goes without force. */
+function refuseLiving(engine: Parts, row: ContainerRow): void {
+  const { state } = derived(engine, row);
+  if (state !== "running" && state !== "paused") return;
+  throw new CoracleError("state", `cannot remove container ${row.id} as it is ${state}`, {
+    why: "running or paused containers cannot be removed without force: container state improper",
+    hint: `stop it first, or use "coracle rm --force ${row.name}"`,
+    exitStatus: 2,
+  });
+}

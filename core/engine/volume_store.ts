@@ -1,0 +1,134 @@
+/**
+ * Volumes: directories that outlive containers, at `<root>/volumes/NAME/_data`. A new one is filled
+ * from the image's content at its first mount.
+ */
+import { TreeReceiver, walkTree } from "../archive/kit.ts";
+import { CoracleError, isErrno } from "../errors.ts";
+import {
+  deleteVolume,
+  insertVolume,
+  markVolumeFilled,
+  usersOfVolume,
+  volumeByName,
+  type VolumeRow,
+  volumesByPrefix,
+} from "../state/volumes.ts";
+import { close, listDir, O, openBeneath } from "../sys/at.ts";
+import { makeDirs, openText, removeTree } from "../sys/files.ts";
+import { lockFile } from "../sys/lock.ts";
+import { raw } from "../terms.ts";
+import { timestamp } from "./container_state.ts";
+import type { Engine } from "./engine.ts";
+
+type Parts = Pick<Engine, "db" | "paths">;
+
+export function volumeData(paths: Engine["paths"], name: string): string {
+  return `${paths.volumes}/${name}/_data`;
+}
+
+export interface NewVolume {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, string>>;
+  readonly isAnonymous?: boolean;
+}
+
+/** Makes the directory, then the record. Fails with `exists`. */
+export function createVolume(engine: Parts, wanted: NewVolume): VolumeRow {
+  const { name } = wanted;
+  if (volumeByName(engine.db, name) !== undefined) {
+    throw new CoracleError("exists", `cannot create volume "${name}"`, {
+      why: `volume with name ${name} already exists: volume already exists`,
+    });
+  }
+  makeDirs(volumeData(engine.paths, name), 0o755);
+  const row: VolumeRow = {
+    name,
+    created: timestamp(),
+    labels: wanted.labels ?? {},
+    options: wanted.options ?? {},
+    isAnonymous: wanted.isAnonymous ?? false,
+    isFilled: false,
+  };
+  insertVolume(engine.db, row);
+  return row;
+}
+
+/** The volume of that name, made when it is missing; two processes may ask at once. */
+export function ensureVolume(engine: Parts, wanted: NewVolume): VolumeRow {
+  using _lock = lockFile(`${engine.paths.locks}/volume-${wanted.name}`);
+  return volumeByName(engine.db, wanted.name) ?? createVolume(engine, wanted);
+}
+
+/** By name or the unique beginning of it. Fails with `notfound` ("no such volume"). */
+export function findVolume(engine: Parts, wanted: string): VolumeRow {
+  const row = volumeByName(engine.db, wanted);
+  if (row !== undefined) return row;
+  const [first, second] = volumesByPrefix(engine.db, wanted);
+  if (first === undefined || second !== undefined) {
+    throw new CoracleError(
+      first === undefined ? "notfound" : "usage",
+      `cannot find volume "${wanted}"`,
+      {
+        why: first === undefined
+          ? `no volume with name "${wanted}" found: no such volume`
+          : `more than one result for volume name ${wanted}: volume already exists`,
+        hint: 'list them with "coracle volume ls"',
+        exitStatus: 1,
+      },
+    );
+  }
+  return first;
+}
+
+/** Fails with `busy` and exit status 2 when a container uses it. */
+export function removeVolume(engine: Parts, row: VolumeRow): void {
+  using _lock = lockFile(`${engine.paths.locks}/volume-${row.name}`);
+  const users = usersOfVolume(engine.db, row.name);
+  if (users.length > 0) {
+    throw new CoracleError("busy", `cannot remove volume "${row.name}"`, {
+      why: `volume ${row.name} is being used by the following container(s): ` +
+        `${users.join(", ")}: volume is being used`,
+      hint: 'remove the containers first, or use "--force"',
+      exitStatus: 2,
+    });
+  }
+  deleteVolume(engine.db, row.name);
+  removeTree(`${engine.paths.volumes}/${row.name}`);
+}
+
+/**
+ * Copies what the image has at `destination` into a volume that was never filled, with owners,
+ * modes and times; the volume's root takes those of the image's directory. `root` is the mounted
+ * root. A volume that has content keeps it.
+ */
+export function fillVolume(
+  engine: Parts,
+  row: VolumeRow,
+  image: { readonly root: number; readonly destination: string },
+): void {
+  if (row.isFilled) return;
+  using _lock = lockFile(`${engine.paths.locks}/volume-${row.name}`);
+  if (volumeByName(engine.db, row.name)?.isFilled !== false) return;
+  const source = openSource(image.root, image.destination);
+  const target = openText(volumeData(engine.paths, row.name), O.RDONLY | O.DIRECTORY);
+  try {
+    if (source !== null && listDir(target).length === 0) {
+      walkTree(source, new TreeReceiver(target, { whiteouts: "remove" }));
+    }
+    markVolumeFilled(engine.db, row.name);
+  } finally {
+    close(target);
+    if (source !== null) close(source);
+  }
+}
+
+function openSource(root: number, destination: string): number | null {
+  try {
+    const path = destination.replace(/^\/+/, "") || ".";
+    return openBeneath(root, raw(path), O.RDONLY | O.DIRECTORY, { scope: "in-root" });
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
+    throw error;
+  }
+}
