@@ -28,6 +28,7 @@ import { waitForFile } from "../sys/inotify.ts";
 import { isAlive, processStart, selfIdentity, sendSignal } from "../sys/process.ts";
 import { containerFiles } from "./container_files.ts";
 import { freshRow } from "./container_lock.ts";
+import { runtimeOf } from "./container_runtime.ts";
 import { derived, recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
 import type { Streams } from "./start_container.ts";
@@ -129,7 +130,7 @@ async function runSession(engine: Parts, row: ContainerRow, its: Session): Promi
       runtimeLog: `${dir}/runtime.log`,
       attach: streams !== null,
     },
-    engine.runtime,
+    runtimeOf(engine, row),
     () => {
       socket = connectAttach(`${dir}/attach`);
     },
