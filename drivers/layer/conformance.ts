@@ -6,6 +6,7 @@
 import { makeDirs, removeTree } from "../../core/sys/files.ts";
 import type { LayerId, TreeSink } from "../../core/terms.ts";
 import type { DriverModule, Kit } from "../module.ts";
+import { ATTRIBUTE_CASES } from "./cases/attributes.ts";
 import { CHAIN_CASES } from "./cases/chains.ts";
 import { CRASH_CASES } from "./cases/crashes.ts";
 import { DIFF_CASES } from "./cases/diffs.ts";
@@ -30,6 +31,7 @@ export const CASES: readonly Case[] = [
   ...CHAIN_CASES,
   ...WHITEOUT_CASES,
   ...POSIX_CASES,
+  ...ATTRIBUTE_CASES,
   ...DIFF_CASES,
   ...CRASH_CASES,
 ];

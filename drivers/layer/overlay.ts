@@ -66,13 +66,13 @@ import {
   mountPath,
   noSuchLayer,
   openShelf,
-  recoverShelf,
   removeName,
   type Shelf,
   syncShelf,
   verifyShelf,
   visibleChain,
 } from "./shelf.ts";
+import { recoverShelf } from "./shelf_recover.ts";
 import { isAlreadyMounted, mountedView, mountPlan, unmountLayer } from "./shelf_mount.ts";
 import { ShelfStage } from "./stage.ts";
 

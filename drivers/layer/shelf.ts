@@ -36,11 +36,10 @@ import {
   utimeAt,
 } from "../../core/sys/at.ts";
 import { realPath, removeAt } from "../../core/sys/files.ts";
-import { unmountIfMounted } from "../../core/sys/mount.ts";
 import { getXattrAt, listXattrsAt, setXattrAt } from "../../core/sys/xattr.ts";
 import { bootId, isAlive, selfIdentity } from "../../core/sys/process.ts";
 import { type LayerId, raw, type RawPath, text } from "../../core/terms.ts";
-import type { BeginSpec, Finding, LayerKind, LayerRef, RecoveryReport } from "./driver.ts";
+import type { BeginSpec, Finding, LayerKind, LayerRef } from "./driver.ts";
 import { isPrivateXattr } from "./sender.ts";
 
 /** `sealed`: was writable, is read-only now. */
@@ -114,7 +113,7 @@ function ownOwner(): string {
   return owner;
 }
 
-function ownerLives(name: string): boolean {
+export function ownerLives(name: string): boolean {
   const [pid, start, boot] = name.split("-");
   if (start === undefined || boot !== bootId().slice(0, 8)) return false;
   return isAlive({ pid: Number(pid), start });
@@ -217,7 +216,7 @@ export function madeOf(shelf: Shelf, id: LayerId, verb: string): Made {
   return made;
 }
 
-function readMade(shelf: Shelf, path: RawPath): Made | null {
+export function readMade(shelf: Shelf, path: RawPath): Made | null {
   try {
     const words = text(readlinkAt(shelf.fd, inside(path, "made"))).split(" ");
     const [short, kind, owner, root] = words;
@@ -297,7 +296,7 @@ function discard(shelf: Shelf, path: RawPath, id: LayerId): void {
 }
 
 /** Claims a directory by renaming it; null when it is gone or another process claimed it first. */
-function toTrash(shelf: Shelf, path: RawPath, name: string): RawPath | null {
+export function toTrash(shelf: Shelf, path: RawPath, name: string): RawPath | null {
   const target = raw(`trash/${name}.${stageCount++}.${ownOwner()}`);
   try {
     renameAt(shelf.fd, path, shelf.fd, target);
@@ -321,7 +320,7 @@ export function syncShelf(shelf: Shelf): void {
   syncfs(shelf.fd);
 }
 
-function names(shelf: Shelf, folder: string): string[] {
+export function namesIn(shelf: Shelf, folder: string): string[] {
   const fd = openAt(shelf.fd, raw(folder), O.RDONLY | O.DIRECTORY);
   try {
     return listDir(fd).map(({ name }) => text(name));
@@ -330,80 +329,11 @@ function names(shelf: Shelf, folder: string): string[] {
   }
 }
 
-const LAYER_ID = /^[a-z0-9]{4,26}$/;
+/** What `newLayerId` makes; anything else in a folder is not ours. */
+export const LAYER_ID = /^[a-z0-9]{4,26}$/;
 
 export function listShelf(shelf: Shelf): LayerId[] {
-  return names(shelf, "layers").filter((name): name is LayerId => LAYER_ID.test(name)).sort();
-}
-
-/** See `LayerDriver.recover`. */
-export function recoverShelf(shelf: Shelf, isKnown: (id: LayerId) => boolean): RecoveryReport {
-  const removed: string[] = [];
-  const claim = (path: RawPath, name: string) => {
-    const trashed = toTrash(shelf, path, name);
-    if (trashed === null) return;
-    removed.push(name);
-    removeAt(shelf.fd, trashed);
-  };
-  for (const folder of ["stages", "trash"]) {
-    for (const name of names(shelf, folder)) {
-      const [id = name] = name.split(".");
-      if (!ownerLives(name.slice(name.lastIndexOf(".") + 1))) claim(raw(`${folder}/${name}`), id);
-    }
-  }
-  const layers = listShelf(shelf);
-  for (const id of layers) {
-    if (isKnown(id)) continue;
-    const made = readMade(shelf, layerPath(id));
-    // Asked again once the owner is seen dead: it may have made the layer known and ended since.
-    if (made !== null && ownerLives(made.owner) || isKnown(id)) continue;
-    // It may still be mounted by a container whose record is gone.
-    unmountIfMounted(`${shelf.root}/mnt/${id}`, { detach: true });
-    claim(layerPath(id), id);
-  }
-  repairShortNames(shelf, listShelf(shelf));
-  clearMountpoints(shelf);
-  return { removed, bytes: 0 };
-}
-
-/** `l/` follows from the records; walked only when the numbers differ. */
-function repairShortNames(shelf: Shelf, layers: readonly LayerId[]): void {
-  const links = names(shelf, "l");
-  const stages = names(shelf, "stages").length;
-  if (links.length === layers.length + stages) return;
-  const wanted = new Map<string, LayerId>();
-  for (const id of layers) {
-    const made = readMade(shelf, layerPath(id));
-    if (made !== null) wanted.set(made.short, id);
-  }
-  // Names that no layer has may belong to stages that are being begun right now.
-  if (stages === 0) {
-    for (const name of links) {
-      if (!wanted.has(name) && isDangling(shelf, name)) removeName(shelf, raw(`l/${name}`));
-    }
-  }
-  const there = new Set(links);
-  for (const [short, id] of wanted) {
-    if (!there.has(short)) symlinkAt(raw(`../layers/${id}/diff`), shelf.fd, raw(`l/${short}`));
-  }
-}
-
-function isDangling(shelf: Shelf, short: string): boolean {
-  try {
-    const target = text(readlinkAt(shelf.fd, raw(`l/${short}`)));
-    return lookAt(shelf.fd, raw(target.slice("../".length))) === null;
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return false;
-    throw error;
-  }
-}
-
-function clearMountpoints(shelf: Shelf): void {
-  for (const name of names(shelf, "mnt")) {
-    if (LAYER_ID.test(name) && lookAt(shelf.fd, layerPath(name as LayerId)) === null) {
-      removeMountpoint(shelf, name as LayerId);
-    }
-  }
+  return namesIn(shelf, "layers").filter((name): name is LayerId => LAYER_ID.test(name)).sort();
 }
 
 /** Which layers of the chain are not whole on the shelf. */

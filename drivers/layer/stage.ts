@@ -3,9 +3,10 @@
  * deletions wait until the end, when it is known what the layer itself has.
  */
 import { TreeReceiver } from "../../core/archive/receive.ts";
+import { parentOf } from "../../core/archive/member_path.ts";
 import { close, type Fd, O, openAt, utimeAt } from "../../core/sys/at.ts";
 import type { RawPath, TreeEntry, WhiteoutStyle } from "../../core/terms.ts";
-import { closeLevels, directoryBelow, type Level, lookBelow } from "./delta.ts";
+import { closeLevels, directoryBelow, type Level, lookBelow, NO_MARKS } from "./delta.ts";
 import type { BeginSpec, LayerStage } from "./driver.ts";
 import { isPrivateXattr } from "./sender.ts";
 import {
@@ -20,11 +21,15 @@ import {
 
 /** How a driver writes into a stage. */
 export interface StageWriter {
+  /** The directory in the stage that holds the files; default "diff". */
+  readonly folder?: string;
   readonly whiteouts: WhiteoutStyle;
   /** Opens the layers below, nearest first. */
   below(): Level[];
-  /** Called at the end with the deletions that mean something, ancestors first. */
-  deletions?(entries: readonly TreeEntry[]): void;
+  /** "at once": the layer is a whole tree, and deletions take effect in it as they come. */
+  readonly deletions?: "at the end" | "at once";
+  /** Writes the deletions that mean something, ancestors first; default: by the receiver. */
+  record?(stage: RawPath, deletions: readonly TreeEntry[]): void;
 }
 
 /** What is open while a stage is filled. */
@@ -50,7 +55,8 @@ export class ShelfStage implements LayerStage {
   }
 
   entry(entry: TreeEntry): void {
-    if (entry.type === "whiteout" || entry.type === "opaque") {
+    const isDeletion = entry.type === "whiteout" || entry.type === "opaque";
+    if (isDeletion && this.#writer.deletions !== "at once") {
       this.#deletions.push(entry);
       return;
     }
@@ -64,15 +70,23 @@ export class ShelfStage implements LayerStage {
 
   end(): void {
     const deletions = this.#deletions.length === 0 ? [] : this.#meaningful();
-    if (this.#writer.deletions !== undefined) this.#writer.deletions(deletions);
-    else for (const entry of deletions) this.#receiver().entry(entry);
+    const path = findLayer(this.#shelf, this.#spec.id);
+    if (this.#writer.record === undefined || path === null) {
+      for (const entry of deletions) this.#receiver().entry(entry);
+    } else if (deletions.length > 0) {
+      this.#makeParents(deletions);
+      this.#writer.record(path, deletions);
+    }
     if (deletions[0]?.path === "") changeMade(this.#shelf, this.#spec.id, { hidesAll: true });
     this.#open?.receiver.end();
     this.#close();
-    const path = findLayer(this.#shelf, this.#spec.id);
     // What came in changed the time of the root; without an entry of its own it has the parent's.
     if (!this.#sawRoot && path !== null) {
-      utimeAt(this.#shelf.fd, inside(path, "diff"), rootLook(this.#shelf, this.#spec).mtime);
+      utimeAt(
+        this.#shelf.fd,
+        inside(path, this.#folder()),
+        rootLook(this.#shelf, this.#spec).mtime,
+      );
     }
   }
 
@@ -91,7 +105,7 @@ export class ShelfStage implements LayerStage {
     if (this.#open === undefined) {
       const path = findLayer(this.#shelf, this.#spec.id);
       if (path === null) throw new Error(`layer ${this.#spec.id} has no stage`);
-      const fd = openAt(this.#shelf.fd, inside(path, "diff"), O.RDONLY | O.DIRECTORY);
+      const fd = openAt(this.#shelf.fd, inside(path, this.#folder()), O.RDONLY | O.DIRECTORY);
       // Directories that the archive leaves out must look as below, not as a default that hides it.
       const receiver = new TreeReceiver(fd, {
         whiteouts: this.#writer.whiteouts,
@@ -120,23 +134,57 @@ export class ShelfStage implements LayerStage {
     closeLevels(open.levels ?? []);
   }
 
+  #folder(): string {
+    return this.#writer.folder ?? "diff";
+  }
+
+  /** A deletion stands in a directory, which the layer then has, as below. */
+  #makeParents(deletions: readonly TreeEntry[]): void {
+    const { fd, receiver } = this.#opened();
+    for (const { path, type } of deletions) {
+      const directory = type === "opaque" ? path : parentOf(path);
+      if (directory === "" || lookBelow([{ fd, marks: NO_MARKS }], directory) !== null) continue;
+      const look = directoryBelow(this.#below(), directory);
+      if (look !== null) receiver.entry({ path: directory, type: "dir", size: 0, ...look });
+    }
+  }
+
   /**
    * Deletions of something that the layers below show, and that no other deletion covers. A mark
    * where there is nothing to hide is not harmless: overlayfs shows it as a broken name when its
-   * directory is in one layer only.
+   * directory is in one layer only. What the layer itself has under the name stays; a directory
+   * then hides what was in it (image-spec, layer.md, "Whiteouts").
    */
   #meaningful(): TreeEntry[] {
-    const levels = this.#below();
+    const below = this.#below();
+    const own = [{ fd: this.#opened().fd, marks: NO_MARKS }];
     const covered = new Set<string>();
-    return [...this.#deletions].sort(byPath).filter((entry) => {
-      if (levels.length === 0 || isCovered(covered, entry)) return false;
-      const found = entry.path === "" ? null : lookBelow(levels, entry.path);
-      if (entry.path !== "" && found === null) return false;
-      if (entry.type === "opaque" && found !== null && found.type !== "dir") return false;
+    const kept: TreeEntry[] = [];
+    for (const entry of [...this.#deletions].sort(byPath)) {
+      if (below.length === 0 || isCovered(covered, entry)) continue;
+      const type = entry.path === "" ? entry.type : meaningOf(entry, below, own);
+      if (type === null) continue;
       covered.add(entry.path);
-      return true;
-    });
+      kept.push({ ...entry, type });
+    }
+    return kept;
   }
+}
+
+/** What a deletion comes to, given what the layers below and the layer itself have. */
+function meaningOf(
+  entry: TreeEntry,
+  below: readonly Level[],
+  own: readonly Level[],
+): "whiteout" | "opaque" | null {
+  const hidden = lookBelow(below, entry.path);
+  if (hidden === null) return null;
+  const parent = parentOf(entry.path);
+  const ownParent = parent === "" ? null : lookBelow(own, parent);
+  if (ownParent !== null && ownParent.type !== "dir") return null;
+  const mine = lookBelow(own, entry.path);
+  if (entry.type === "whiteout" && mine === null) return "whiteout";
+  return hidden.type === "dir" && (mine === null || mine.type === "dir") ? "opaque" : null;
 }
 
 /** Before its descendants; of one path a whiteout first, which says at least as much. */
