@@ -93,14 +93,28 @@ export class BlobStaging implements Disposable {
 
   /** Calls `work` with the staged file open for reading. */
   use<T>(file: StagedFile, work: (fd: Fd) => T): T {
-    // It may have been kept since, as another image's blob.
-    const isKept = file.digest !== null && this.#kept.has(file.digest);
-    const fd = isKept ? this.openKept(file.digest) : openText(file.path, O.RDONLY);
+    const fd = this.#open(file);
     try {
       return work(fd);
     } finally {
       close(fd);
     }
+  }
+
+  /** The same for work that waits. */
+  async useAsync<T>(file: StagedFile, work: (fd: Fd) => Promise<T>): Promise<T> {
+    const fd = this.#open(file);
+    try {
+      return await work(fd);
+    } finally {
+      close(fd);
+    }
+  }
+
+  #open(file: StagedFile): Fd {
+    // It may have been kept since, as another image's blob.
+    const isKept = file.digest !== null && this.#kept.has(file.digest);
+    return isKept ? this.openKept(file.digest) : openText(file.path, O.RDONLY);
   }
 
   /** Opens a kept blob for reading; the caller closes. */

@@ -60,6 +60,22 @@ export function insertImage(db: Database, row: ImageRow, blobs: readonly Digest[
   });
 }
 
+/** The image came again in another form: this is its manifest from now on, with the blobs of this one. */
+export function replaceManifest(
+  db: Database,
+  id: ImageId,
+  manifest: Digest,
+  blobs: readonly Digest[],
+): void {
+  transaction(db, () => {
+    run(db, "UPDATE images SET manifest = ? WHERE id = ?", manifest, id);
+    run(db, "DELETE FROM image_blobs WHERE image = ?", id);
+    for (const blob of new Set(blobs)) {
+      run(db, "INSERT OR IGNORE INTO image_blobs (image, blob) VALUES (?, ?)", id, blob);
+    }
+  });
+}
+
 export function imageById(db: Database, id: ImageId): ImageRow | undefined {
   const row = one(db, "SELECT * FROM images WHERE id = ?", id);
   return row && fromRow(row);
