@@ -29,6 +29,9 @@ const OLDEST = [2, 1, 0] as const;
 /** As long as Podman waits for a runtime to create a container. */
 const CREATE_TIMEOUT_MS = 240_000;
 
+/** conmon needs about 2 ms to end after a failure, without its exit command. */
+const GRACE_MS = 50;
+
 export const driver = {
   api: 1,
   kind: "monitor",
@@ -120,7 +123,7 @@ function create(path: string, spec: MonitorSpec, runtime: RuntimeDriver): Starte
     startConmon(path, words, spec, pipes, what);
     const message = readMessage(pipes.sync.read, what);
     if (message !== null && message.data > 0) return started(spec.dir, message.data);
-    endMonitor(spec.dir);
+    endMonitor(spec.dir, GRACE_MS);
     runtime.remove(spec.id, { force: true });
     throw runtime.explain(whatWasSaid(spec.runtimeLog, message), what);
   } finally {
@@ -153,9 +156,10 @@ function exec(
     }
     const message = readMessage(pipes.sync.read, what);
     if (message !== null && message.data > 0) return started(spec.dir, message.data);
+    endMonitor(spec.dir, GRACE_MS);
     throw runtime.explain(whatWasSaid(spec.runtimeLog, message), what);
   } catch (error) {
-    endMonitor(spec.dir);
+    endMonitor(spec.dir, 0);
     throw error;
   } finally {
     closePipes(pipes);
@@ -185,16 +189,23 @@ function sharedWords(spec: MonitorSpec | ExecSpec, runtime: RuntimeDriver, unit:
   ];
 }
 
-/** conmon cuts a log path at its first colon, unless the path is relative to where it runs. */
+/**
+ * conmon cuts a log path at its first colon; a directory that has one in its path is named by a link
+ * in the directory conmon runs in.
+ */
 function logPath(spec: MonitorSpec, what: string): string {
   const { path } = spec.log;
   if (!path.includes(":")) return path;
-  const relative = path.startsWith(`${spec.dir}/`) ? path.slice(spec.dir.length + 1) : path;
-  if (!relative.includes(":")) return relative;
-  throw new CoracleError("unsupported", what, {
-    why: `conmon cannot write a log whose path has a colon: ${JSON.stringify(path)}`,
-    hint: "use a store root without colons",
-  });
+  const slash = path.lastIndexOf("/");
+  const name = path.slice(slash + 1);
+  if (name.includes(":")) {
+    throw new CoracleError("unsupported", what, {
+      why: `conmon cannot write a log whose name has a colon: ${JSON.stringify(name)}`,
+    });
+  }
+  removeFile(`${spec.dir}/logs`);
+  symlinkAt(raw(path.slice(0, slash)), AT_FDCWD, raw(`${spec.dir}/logs`));
+  return `logs/${name}`;
 }
 
 /** The runtime looks for config.json in conmon's bundle, which is also where the socket goes. */
@@ -331,12 +342,16 @@ function started(dir: string, pid: number): Started {
 }
 
 /**
- * A failed create or exec leaves a conmon that is about to run the exit command: the caller holds
- * the locks that this command will want, and nothing is left to clean up.
+ * Ends a conmon that has nothing to watch over. After a failure it ends by itself, and has then
+ * collected the dead processes of the runtime, which else are left to a process 1 that may be slow at
+ * it; but before that it runs the exit command, which may wait for a lock that our caller holds. So
+ * after `patienceMs` it is killed, with its whole group: a runtime that still waits on the start
+ * pipe would run when we close our end.
  */
-function endMonitor(dir: string): void {
+function endMonitor(dir: string, patienceMs: number): void {
   const pid = Number(readTextOrNull(`${dir}/conmon.pid`) ?? 0);
-  if (pid > 0 && sendSignal(pid, SIGNALS.KILL ?? 9)) waitGone(pid, 5_000);
+  if (pid <= 1 || (patienceMs > 0 && waitGone(pid, patienceMs))) return;
+  if (sendSignal(-pid, SIGNALS.KILL ?? 9)) waitGone(pid, 5_000);
 }
 
 function control(dir: string, line: string): void {
