@@ -57,12 +57,13 @@ export function scriptArguments(): string[] {
  * Gives the module's exports. The caller has checked that the file can be trusted: it runs as we do.
  */
 export async function loadModule(path: string): Promise<Record<string, unknown>> {
-  if (!path.startsWith("/")) {
+  // Bun takes what follows a "?" for a query even when it is encoded, and finds no such file.
+  if (!path.startsWith("/") || path.includes("?")) {
     throw new CoracleError("usage", `cannot load ${JSON.stringify(path)}`, {
-      why: "the path is not absolute",
+      why: path.startsWith("/") ? "the path has a question mark in it" : "the path is not absolute",
     });
   }
-  // Encoded, because a "?" or "#" in the path would otherwise begin a query or a fragment.
-  const address = new URL(`file://${path.split("/").map(encodeURIComponent).join("/")}`).href;
+  // Encoded, because a "#" or "%" in the path would otherwise have a meaning of its own.
+  const address = `file://${path.split("/").map(encodeURIComponent).join("/")}`;
   return await import(address);
 }
