@@ -7,7 +7,8 @@ import type { Context, DriverDesk, Globals, LogFormat, LogLevel } from "./core/c
 import type { CommandSpec } from "./core/commands/command.ts";
 import type { GlobalValues } from "./core/commands/globals.ts";
 import type { Engine, EnginePart } from "./core/engine/engine.ts";
-import type { FoundDriver } from "./drivers/load.ts";
+import type { Database } from "./core/state/database.ts";
+import type { DriverKinds } from "./drivers/module.ts";
 import { scriptArguments } from "./core/sys/environment.ts";
 
 /** As a shell reports a program that SIGPIPE ended. */
@@ -149,7 +150,7 @@ async function execute(
   const { openOutput } = await import("./core/commands/output.ts");
   const config = await loadConfig({ file: globals.configFile, flags: configPart(values) });
   const output = openOutput(globals);
-  const engine = await openEngine(config, spec.needs, (text) => output.warn(text));
+  const engine = await openEngine(config, spec, (text) => output.warn(text));
   const context: Context = {
     engine,
     output,
@@ -158,6 +159,7 @@ async function execute(
     drivers: driverDesk(config),
   };
   try {
+    if (spec.changes) (await import("./core/engine/recover.ts")).recover(engine);
     const status = await spec.run(context, parsed.args, parsed.values);
     output.flush();
     return status ?? 0;
@@ -166,31 +168,68 @@ async function execute(
     output.flush();
     throw error;
   } finally {
-    closeEngine(engine, spec.needs);
+    if (spec.needs.length > 0) closeEngine(engine);
   }
 }
 
-/** Opens the parts in `needs`; touching another one is a bug and says so. */
+/**
+ * Opens the parts in `needs`; touching another one is a bug and says so. A command that `changes`
+ * the store first has finished or undone what a kill left; the parts that this takes may be missing
+ * on the host as long as nothing needs them.
+ */
 async function openEngine(
   config: Config,
-  needs: readonly EnginePart[],
+  spec: Pick<CommandSpec, "needs" | "changes">,
   warn: (text: string) => void,
 ): Promise<Engine> {
   const { storePaths } = await import("./core/engine/engine.ts");
   const paths = storePaths(config.root, config.runroot);
-  const opened: { -readonly [P in EnginePart]?: Engine[P] } = {};
-  if (needs.length > 0) {
-    const { makeDirs } = await import("./core/sys/files.ts");
-    for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
-    const { openDatabase } = await import("./core/state/database.ts");
-    const { bootId } = await import("./core/sys/process.ts");
-    opened.db = openDatabase(`${config.root}/state.db`, bootId());
+  const opened: Opened = {};
+  const missing: { [P in EnginePart]?: unknown } = {};
+  const engine = engineOf({ config, paths }, opened, missing);
+  if (spec.needs.length === 0) return engine;
+  const { makeDirs } = await import("./core/sys/files.ts");
+  for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
+  const { openDatabase } = await import("./core/state/database.ts");
+  const { bootId } = await import("./core/sys/process.ts");
+  opened.db = openDatabase(`${config.root}/state.db`, bootId());
+  const wanted = new Set<EnginePart>(spec.needs);
+  if (spec.changes) wanted.add("layers").add("runtime");
+  for (const part of wanted) {
+    try {
+      if (part === "layers") opened.layers = await openLayers(config, opened.db, warn);
+      if (part === "runtime") {
+        opened.runtime = await openProgram("runtime", config, opened.db);
+        const { runtimeOpener } = await import("./drivers/load.ts");
+        opened.openRuntime = await runtimeOpener(config);
+      }
+      if (part === "monitor") opened.monitor = await openProgram("monitor", config, opened.db);
+    } catch (error) {
+      if (spec.needs.includes(part)) {
+        closeEngine(opened);
+        throw error;
+      }
+      missing[part] = error;
+    }
   }
-  if (needs.includes("runtime")) opened.runtime = (await find("runtime", config, warn)).open();
-  if (needs.includes("monitor")) opened.monitor = (await find("monitor", config, warn)).open();
+  return engine;
+}
+
+type Opened = { -readonly [P in EnginePart]?: Engine[P] } & {
+  openRuntime?: (name: string, path: string) => DriverKinds["runtime"];
+};
+
+function engineOf(
+  base: Pick<Engine, "config" | "paths">,
+  opened: Opened,
+  missing: { readonly [P in EnginePart]?: unknown },
+): Engine {
+  const notOpened = (part: EnginePart): never => {
+    throw missing[part] ??
+      new Error(`the command uses the engine's "${part}" without naming it in "needs"`);
+  };
   return {
-    config,
-    paths,
+    ...base,
     get db() {
       return opened.db ?? notOpened("db");
     },
@@ -200,29 +239,75 @@ async function openEngine(
     get runtime() {
       return opened.runtime ?? notOpened("runtime");
     },
+    openRuntime(text) {
+      const open = opened.openRuntime ?? notOpened("runtime");
+      const at = text.indexOf("@");
+      return open(text.slice(0, at), text.slice(at + 1));
+    },
     get monitor() {
       return opened.monitor ?? notOpened("monitor");
     },
   };
 }
 
-function notOpened(part: EnginePart): never {
-  throw new Error(`the command uses the engine's "${part}" without naming it in "needs"`);
+/** The first driver that opens a store is written into it; from then on it is the store's driver. */
+async function openLayers(
+  config: Config,
+  db: Database,
+  warn: (text: string) => void,
+): Promise<Engine["layers"]> {
+  const { findDriver } = await import("./drivers/load.ts");
+  const { meta, setMeta, transaction } = await import("./core/state/database.ts");
+  const recorded = meta(db, "layer_driver");
+  let found = await findDriver("layer", config, recorded);
+  if (recorded === undefined) {
+    const first = transaction(db, () => {
+      const others = meta(db, "layer_driver");
+      if (others === undefined) setMeta(db, "layer_driver", found.name);
+      return others ?? found.name;
+    }, { durable: true });
+    // Another process was first, with another choice.
+    if (first !== found.name) found = await findDriver("layer", config, first);
+    else if (found.warning !== undefined) warn(found.warning);
+  }
+  const driver = found.open();
+  return {
+    db,
+    driver,
+    locks: `${config.runroot}/locks`,
+    holders: `${config.runroot}/holders`,
+  };
 }
 
-async function find<K extends "runtime" | "monitor">(
+/**
+ * A runtime or monitor. Probing costs a spawn of each program, so the choice holds for this boot;
+ * a program that was removed meanwhile is looked for anew.
+ */
+async function openProgram<K extends "runtime" | "monitor">(
   kind: K,
   config: Config,
-  warn: (text: string) => void,
-): Promise<FoundDriver<K>> {
+  db: Database,
+): Promise<DriverKinds[K]> {
   const { findDriver } = await import("./drivers/load.ts");
+  if (config[kind].driver !== "auto") return (await findDriver(kind, config)).open();
+  const { meta, setMeta } = await import("./core/state/database.ts");
+  const key = `${kind}_driver`;
+  const [boot, recorded] = (meta(db, key) ?? "").split(" ");
+  if (boot === db.bootId && recorded !== undefined) {
+    try {
+      return (await findDriver(kind, config, recorded)).open();
+    } catch (error) {
+      const { hasCode } = await import("./core/errors.ts");
+      if (!hasCode(error, "unsupported")) throw error;
+    }
+  }
   const found = await findDriver(kind, config);
-  if (found.warning !== undefined) warn(found.warning);
-  return found;
+  setMeta(db, key, `${db.bootId} ${found.name}`);
+  return found.open();
 }
 
-function closeEngine(engine: Engine, needs: readonly EnginePart[]): void {
-  if (needs.length > 0) engine.db.handle.close();
+function closeEngine(engine: Opened): void {
+  engine.db?.handle.close();
 }
 
 function driverDesk(config: Config): DriverDesk {

@@ -20,6 +20,7 @@ import {
   probeOf,
 } from "./candidates.ts";
 import type { DriverKind, DriverKinds, DriverModule } from "./module.ts";
+import type { RuntimeDriver } from "./runtime/driver.ts";
 
 export type { DriverConfig };
 
@@ -254,4 +255,33 @@ export async function checkDriver(
 ): Promise<void> {
   const check = await import("./check.ts");
   await check.checkDriver(...args);
+}
+
+/**
+ * A function that opens the runtime called `name` with the program at `path`: for containers that
+ * were made with another runtime than the one in use. Nothing is probed; it fails with
+ * `unsupported` when there is no such driver or program any more.
+ */
+export async function runtimeOpener(
+  config: DriverConfig,
+): Promise<(name: string, path: string) => RuntimeDriver> {
+  const candidates = await candidatesOf("runtime", config);
+  const known = await Promise.all(
+    candidates.map(async ({ source, load }) => ({
+      module: await load(),
+      kit: isBuiltin(source) ? NO_KIT : await loadKit(),
+    })),
+  );
+  return (name, path) => {
+    const found = known.find(({ module }) => module.name === name);
+    if (found === undefined) {
+      throw new CoracleError("unsupported", `cannot use the runtime "${name}"`, {
+        why: `there is no driver of that name, only: ${
+          candidates.map((candidate) => candidate.name).join(", ")
+        }`,
+      });
+    }
+    const place = makePlace(placeOf(found.module as DriverModule, config));
+    return found.module.open({ ...place, options: { ...place.options, path } }, found.kit);
+  };
 }

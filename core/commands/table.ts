@@ -30,6 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     aliases: [],
     summary: "Free what stopped containers still hold",
     group: "Containers",
+    hidden: true,
     load: async () => (await import("./container_cleanup.ts")).containerCleanup,
   },
   {
@@ -68,20 +69,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./pause.ts")).pause,
   },
   {
-    name: "rm",
-    aliases: ["container rm"],
-    summary: "Remove one or more containers",
-    group: "Containers",
-    load: async () => (await import("./rm.ts")).rm,
-  },
-  {
-    name: "run",
-    aliases: ["container run"],
-    summary: "Run a command in a new container",
-    group: "Containers",
-    load: async () => (await import("./run.ts")).run,
-  },
-  {
     name: "start",
     aliases: ["container start"],
     summary: "Start one or more containers",
@@ -117,18 +104,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./doctor.ts")).doctor,
   },
   {
-    name: "drivers",
-    aliases: ["drivers ls", "drivers list"],
-    summary: "List drivers, which are in use, and why the others are not",
-    group: "System",
-    load: async () => (await import("./drivers.ts")).drivers,
-  },
-  {
     name: "drivers check",
     aliases: [],
     summary: "Prove on this host that a driver keeps its contract",
     group: "System",
     load: async () => (await import("./drivers_check.ts")).driversCheck,
+  },
+  {
+    name: "drivers",
+    aliases: ["drivers ls", "drivers list"],
+    summary: "List drivers, which are in use, and why the others are not",
+    group: "System",
+    load: async () => (await import("./drivers.ts")).drivers,
   },
   {
     name: "info",
