@@ -27,9 +27,13 @@ const EINVAL = 22;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
 
-/** The architecture itself and those whose calls its kernel also takes. */
+/**
+ * The architecture itself and those whose programs people run on it. Not x32 on amd64, which no
+ * distribution enables: a runtime spends 8 ms of each start on a third architecture (crun 1.8, and
+ * 9 ms on the other two), and a call of an architecture that is not listed ends the process.
+ */
 export const SECCOMP_ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
-  amd64: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+  amd64: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
   "386": ["SCMP_ARCH_X86"],
   arm64: ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
   arm: ["SCMP_ARCH_ARM"],
@@ -119,14 +123,20 @@ function personalityRules(): OciSeccompRule[] {
 const AF_NETLINK = 16;
 const AF_VSOCK = 40;
 const NETLINK_AUDIT = 9;
+/** Families are numbered below 64; AF_MAX of socket.h. */
+const FAMILY_BITS = 6;
 /** All 32 bits of a C int: the kernel ignores the upper half of the register, so must the filter. */
 const INT = 0xffff_ffff;
 
 /**
  * socket(2) of every family but AF_VSOCK, which reaches the hypervisor past the network namespace;
  * and netlink without the audit protocol, so that programs built with libaudit (su, useradd) see a
- * kernel without audit instead of a refusal. "Not equal" on an int must be said in masks, as a
- * plain comparison sees 64 bits and lets 2^32+40 pass.
+ * kernel without audit instead of a refusal. "Not AF_VSOCK" must be said in masks of an int, as a
+ * plain comparison sees 64 bits and lets 2^32+40 pass; for the protocol, which guards nothing, the
+ * plain one will do. Each rule costs a runtime a quarter of a millisecond.
+ *
+ * These rules stand behind the list that allows socketcall (32-bit x86): before it, libseccomp
+ * makes them rules about socketcall and then refuses the list with EEXIST.
  */
 function socketRules(options: { readonly canAudit: boolean }): OciSeccompRule[] {
   const allow = (...args: OciSeccompArgument[]): OciSeccompRule => ({
@@ -135,13 +145,16 @@ function socketRules(options: { readonly canAudit: boolean }): OciSeccompRule[] 
     args,
   });
   const families = options.canAudit ? [AF_VSOCK] : [AF_VSOCK, AF_NETLINK];
-  const rules = unequal(families, 6).map(({ mask, value }) => allow(masked(0, mask, value)));
+  const rules = unequal(families, FAMILY_BITS).map(({ mask, value }) =>
+    allow(masked(0, mask, value))
+  );
   rules.push(refuseSocket(EAFNOSUPPORT, masked(0, INT, AF_VSOCK)));
   if (options.canAudit) return rules;
-  for (const { mask, value } of unequal([NETLINK_AUDIT], 5)) {
-    rules.push(allow(masked(0, INT, AF_NETLINK), masked(2, mask, value)));
-  }
-  rules.push(refuseSocket(EINVAL, masked(0, INT, AF_NETLINK), masked(2, INT, NETLINK_AUDIT)));
+  const netlink = masked(0, INT, AF_NETLINK);
+  rules.push(
+    allow(netlink, { index: 2, value: NETLINK_AUDIT, op: "SCMP_CMP_NE" }),
+    refuseSocket(EINVAL, netlink, { index: 2, value: NETLINK_AUDIT, op: "SCMP_CMP_EQ" }),
+  );
   return rules;
 }
 

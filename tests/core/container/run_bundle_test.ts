@@ -256,6 +256,22 @@ for (const runtime of ["crun", "runc"]) {
   });
 }
 
+test("the profile loads with all capabilities and opens their calls", {
+  skip: missing("crun") || missing("runc"),
+}, () => {
+  for (const runtime of ["crun", "runc"]) {
+    const { status, out } = runIn(runtime, [
+      "sh",
+      "-c",
+      "unshare -m true && grep Seccomp: /proc/self/status",
+    ], {
+      request: { capAdd: ["all"] },
+    });
+    assert.equal(status, 0, out);
+    assert.match(out, /Seccomp:\t2/);
+  }
+});
+
 test("a container's limits reach its cgroup", { skip: missing("crun") }, () => {
   const v1 = readFileSync("/proc/mounts", "utf8").includes("cgroup/pids cgroup ");
   const path = v1 ? "/sys/fs/cgroup/pids/pids.max" : "/sys/fs/cgroup/pids.max";

@@ -1,4 +1,4 @@
-/** facts.ts, devices.ts, bind_sources.ts, workdir.ts on the real host. */
+/** facts.ts, devices.ts, bind_sources.ts, seccomp_profile.ts, workdir.ts on the real host. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -14,7 +14,9 @@ import { test } from "node:test";
 import { checkBindSources, sourceFlags } from "../../../../core/container/host/bind_sources.ts";
 import { lookUpDevices } from "../../../../core/container/host/devices.ts";
 import { hostFacts } from "../../../../core/container/host/facts.ts";
+import { seccompProfile } from "../../../../core/container/host/seccomp_profile.ts";
 import { prepareWorkdir } from "../../../../core/container/host/workdir.ts";
+import { defaultRequest } from "../../../../core/container/request.ts";
 import { AT_FDCWD, close, O, openAt } from "../../../../core/sys/at.ts";
 import { raw } from "../../../../core/terms.ts";
 import { whyOf } from "../why_of.ts";
@@ -105,6 +107,31 @@ test("a working directory of the image is made, the user's must be there", { ski
     assert.ok(!existsSync("/tmp/container-escape"));
   } finally {
     close(root);
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test("a seccomp profile of the user's is read, or said to be missing in Podman's words", () => {
+  const dir = mkdtempSync("/tmp/container-profile-");
+  const request = (seccomp: string) => {
+    const plain = defaultRequest("x");
+    return { ...plain, security: { ...plain.security, seccomp } };
+  };
+  try {
+    writeFileSync(
+      `${dir}/p.json`,
+      '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[' +
+        '{"names":["chroot"],"action":"SCMP_ACT_TRAP","includes":{"caps":["CAP_SYS_CHROOT"]}},' +
+        '{"names":["mount"],"action":"SCMP_ACT_TRAP","includes":{"caps":["CAP_SYS_ADMIN"]}}]}',
+    );
+    const profile = seccompProfile(request(`${dir}/p.json`), hostFacts());
+    assert.deepEqual(profile?.syscalls, [{ names: ["chroot"], action: "SCMP_ACT_TRAP" }]);
+    assert.equal(seccompProfile(request("unconfined"), hostFacts()), undefined);
+    assert.equal(
+      whyOf(() => seccompProfile(request(`${dir}/none`), hostFacts())),
+      `opening seccomp profile failed: open ${dir}/none: no such file or directory`,
+    );
+  } finally {
     rmSync(dir, { recursive: true });
   }
 });
