@@ -199,8 +199,7 @@ class Walk {
   }
 
   #children(path: RawPath, fd: Fd): DirName[] {
-    // Order of strings is order of UTF-16 units, here bytes.
-    const names = listDir(fd).sort((a, b) => a.name < b.name ? -1 : 1);
+    const names = listDir(fd).sort(this.#style === "aufs" ? byNeutralName : byName);
     if (this.#only === null) return names;
     const wanted = this.#only.get(path);
     if (wanted === undefined) return [];
@@ -253,6 +252,20 @@ class Walk {
     this.#notes.entries++;
     this.#sink.entry(entry);
   }
+}
+
+/** Order of strings is order of UTF-16 units, here bytes. */
+function byName(a: DirName, b: DirName): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+/** A whiteout of aufs stands where the name stands that it hides, as under every other style. */
+function byNeutralName(a: DirName, b: DirName): number {
+  return neutralName(a.name) < neutralName(b.name) ? -1 : 1;
+}
+
+function neutralName(name: RawPath): string {
+  return name.startsWith(WHITEOUT_PREFIX) ? name.slice(WHITEOUT_PREFIX.length) : name;
 }
 
 function entryOf(

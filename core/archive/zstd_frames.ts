@@ -20,7 +20,11 @@ type Place =
   | "skip size"
   | "skip";
 
-/** Cuts data into pieces that never reach over the end of a frame; skippable frames are left out. */
+/**
+ * Cuts data into pieces of at most one block, checksums apart; skippable frames are left out. So one
+ * piece never gives more output (128 KiB) than a decompressor's buffer holds: an error that Deno's
+ * meets in a second round for the same piece ends the process instead of being reported.
+ */
 export class ZstdFrames {
   #place: Place = "magic";
   /** Bytes of the current place still to come. */
@@ -40,6 +44,7 @@ export class ZstdFrames {
       const wasMagic = this.#place === "magic";
       at += this.#take(bytes, at);
       if (this.#left > 0) break;
+      const isBlock = this.#place === "block";
       const ends = this.#next();
       if (wasMagic && this.#place === "descriptor") {
         if (magicBegan >= 0) from = magicBegan;
@@ -47,9 +52,9 @@ export class ZstdFrames {
           pieces.push(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd));
           from = at;
         }
-      } else if (ends && from >= 0) {
+      } else if (from >= 0 && (ends || isBlock || this.#place === "checksum")) {
         pieces.push(bytes.subarray(from, at));
-        from = -1;
+        from = ends ? -1 : at;
       }
     }
     if (from >= 0 && from < bytes.length && !this.#isSilent()) pieces.push(bytes.subarray(from));
