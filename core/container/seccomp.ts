@@ -135,8 +135,9 @@ const INT = 0xffff_ffff;
  * plain comparison sees 64 bits and lets 2^32+40 pass; for the protocol, which guards nothing, the
  * plain one will do. Each rule costs a runtime a quarter of a millisecond.
  *
- * These rules stand behind the list that allows socketcall (32-bit x86): before it, libseccomp
- * makes them rules about socketcall and then refuses the list with EEXIST.
+ * Rules with arguments stand behind the two lists: in front of them libseccomp 2.5 refuses the
+ * list with EEXIST once 32-bit x86, where socket is a part of socketcall, is among the
+ * architectures.
  */
 function socketRules(options: { readonly canAudit: boolean }): OciSeccompRule[] {
   const allow = (...args: OciSeccompArgument[]): OciSeccompRule => ({
