@@ -150,7 +150,9 @@ async function execute(
   const { openOutput } = await import("./core/commands/output.ts");
   const config = await loadConfig({ file: globals.configFile, flags: configPart(values) });
   const output = openOutput(globals);
-  const engine = await openEngine(config, spec, (text) => output.warn(text));
+  const needs = [...spec.needs, ...spec.alsoNeeds?.(parsed.values) ?? []];
+  const opening = { needs, changes: spec.changes ?? false };
+  const engine = await openEngine(config, opening, (text) => output.warn(text));
   const context: Context = {
     engine,
     output,
@@ -179,7 +181,7 @@ async function execute(
  */
 async function openEngine(
   config: Config,
-  spec: Pick<CommandSpec, "needs" | "changes">,
+  spec: { readonly needs: readonly EnginePart[]; readonly changes: boolean },
   warn: (text: string) => void,
 ): Promise<Engine> {
   const { storePaths } = await import("./core/engine/engine.ts");
