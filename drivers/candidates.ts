@@ -68,9 +68,7 @@ export function checkTables(
       `cannot use the configuration: unknown key "${kind}.${table}"`,
       {
         why: `there is no ${kind} driver "${table}"`,
-        hint: near === undefined
-          ? `the ${kind} drivers are: ${names.join(", ")}`
-          : `did you mean "${kind}.${near}"?`,
+        hint: near === undefined ? `one of ${names.join(", ")}` : `the key "${kind}.${near}"`,
       },
     );
   }
@@ -87,10 +85,10 @@ function optionsOf(module: DriverModule, config: DriverConfig): Readonly<Record<
       const near = nearest(key, known);
       throw new CoracleError("config", `cannot use the configuration: unknown key "${where}"`, {
         hint: near !== undefined
-          ? `did you mean "${module.kind}.${module.name}.${near}"?`
+          ? `the key "${module.kind}.${module.name}.${near}"`
           : known.length === 0
           ? `the driver "${module.name}" has no options`
-          : `the options of "${module.name}" are: ${known.join(", ")}`,
+          : `one of ${known.join(", ")}`,
       });
     }
     const isRight = option.type === "string[]"

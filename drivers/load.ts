@@ -180,7 +180,7 @@ function unknownDriver(
   const near = nearest(name, names);
   return new CoracleError("config", `cannot use the ${kind} driver "${name}"`, {
     why: `there is no driver of that name, only: ${names.join(", ")}`,
-    hint: near === undefined ? "coracle drivers" : `did you mean "${near}"?`,
+    hint: near === undefined ? "coracle drivers" : `the name "${near}"`,
   });
 }
 

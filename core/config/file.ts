@@ -91,7 +91,7 @@ function wrong(file: string, issues: Issues): CoracleError {
     const full = [...path.slice(0, -1).filter((part) => typeof part !== "number"), near].join(".");
     const known = siblings(path).join(", ");
     return refused(file, `unknown key "${key}"`, {
-      hint: near === undefined ? `the keys known there are: ${known}` : `did you mean "${full}"?`,
+      hint: near === undefined ? `one of the keys ${known}` : `the key "${full}"`,
     });
   }
   const said = issue.kind === "schema"
