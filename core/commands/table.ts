@@ -69,6 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./pause.ts")).pause,
   },
   {
+    name: "ps",
+    aliases: ["container ps", "container ls", "container list"],
+    summary: "List containers",
+    group: "Containers",
+    load: async () => (await import("./ps.ts")).ps,
+  },
+  {
     name: "start",
     aliases: ["container start"],
     summary: "Start one or more containers",
