@@ -42,6 +42,7 @@ const SYMLINK_NOFOLLOW = 0x100;
 const EMPTY_PATH = 0x1000;
 const BASIC_STATS = 0x7ff;
 const MOUNT_ID = 0x1000;
+const BIRTH = 0x800;
 
 const buffer = fixed(256);
 const view = new DataView(buffer.buffer);
@@ -123,4 +124,10 @@ export function placeOfFd(fd: Fd): { dev: number; mount: number | null; ino: big
     mount: (view.getUint32(0, true) & MOUNT_ID) === 0 ? null : Number(view.getBigUint64(144, true)),
     ino: view.getBigUint64(32, true),
   };
+}
+
+/** When the inode of a descriptor was made, ns since 1970; 0 where the file system does not say. */
+export function birthOf(fd: Fd): bigint {
+  if (!statx(fd, EMPTY, EMPTY_PATH, BIRTH)) throw fdError("look at", fd);
+  return (view.getUint32(0, true) & BIRTH) === 0 ? 0n : time(80);
 }

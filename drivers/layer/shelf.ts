@@ -105,7 +105,7 @@ export function noSuchLayer(verb: string, id: LayerId): CoracleError {
 let owner: string | undefined;
 let stageCount = 0;
 
-function ownOwner(): string {
+export function ownOwner(): string {
   if (owner === undefined) {
     const self = selfIdentity();
     owner = `${self.pid}-${self.start}-${bootId().slice(0, 8)}`;
@@ -120,10 +120,14 @@ export function ownerLives(name: string): boolean {
 }
 
 /**
- * Makes the stage of a layer: its directory, `diff` with the parent's mode and owner, and the
- * record. Returns its path relative to the root.
+ * Makes the stage of a layer: its directory, the record, and in it `folder`, which looks as the
+ * parent's root. Returns its path relative to the root.
  */
-export function makeStage(shelf: Shelf, spec: BeginSpec): RawPath {
+export function makeStage(
+  shelf: Shelf,
+  spec: BeginSpec,
+  folder: "diff" | null = "diff",
+): RawPath {
   if (findLayer(shelf, spec.id) !== null) {
     throw new CoracleError("exists", `cannot make layer "${spec.id}"`, { why: "the id is taken" });
   }
@@ -139,7 +143,7 @@ export function makeStage(shelf: Shelf, spec: BeginSpec): RawPath {
     const short = takeShortName(shelf, spec.id);
     const made = { short, kind: spec.kind, owner: ownOwner(), hidesAll: false };
     symlinkAt(madeText(made), shelf.fd, inside(stage, "made"));
-    makeRoot(shelf, inside(stage, "diff"), spec);
+    if (folder !== null) makeRoot(shelf, inside(stage, folder), spec);
   } catch (error) {
     discard(shelf, stage, spec.id);
     throw error;
@@ -336,20 +340,21 @@ export function listShelf(shelf: Shelf): LayerId[] {
   return namesIn(shelf, "layers").filter((name): name is LayerId => LAYER_ID.test(name)).sort();
 }
 
-/** Which layers of the chain are not whole on the shelf. */
-export function verifyShelf(shelf: Shelf, layer: LayerRef): Finding[] {
+/** Which layers of the chain are not whole on the shelf; `folder` names what holds a layer's files. */
+export function verifyShelf(
+  shelf: Shelf,
+  layer: LayerRef,
+  folder: (made: Made) => string = () => "diff",
+): Finding[] {
   const found: Finding[] = [];
   for (const id of [layer.id, ...layer.chain]) {
     const path = layerPath(id);
     const made = readMade(shelf, path);
-    const lost = made === null
-      ? lookAt(shelf.fd, path) === null ? "" : "made"
-      : lookAt(shelf.fd, inside(path, "diff")) === null
-      ? "diff"
-      : null;
-    if (lost === null) continue;
-    const detail = lost === "" ? "its directory is gone" : `its "${lost}" is gone`;
-    found.push({ layer: id, path: raw(lost), kind: "missing", detail });
+    const wanted = made === null ? "made" : folder(made);
+    if (made !== null && lookAt(shelf.fd, inside(path, wanted)) !== null) continue;
+    const isThere = lookAt(shelf.fd, path) !== null;
+    const detail = isThere ? `its "${wanted}" is gone` : "its directory is gone";
+    found.push({ layer: id, path: raw(isThere ? wanted : ""), kind: "missing", detail });
   }
   return found;
 }

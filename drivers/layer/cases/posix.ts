@@ -89,7 +89,7 @@ export const POSIX_CASES: readonly Case[] = [
   {
     name: "hard links made inside are one file in the next layer [36]",
     scenarios: [36],
-    run({ image, changed, mounted, driver, ref }) {
+    run({ image, changed, container, mounted, driver, ref }) {
       const base = image(null, (sink) => sink.entry(entry("dir", "d")));
       const next = changed(base, (path) => {
         writeFile(`${path}/d/b`, "x", { mtime: TIME });
@@ -101,7 +101,7 @@ export const POSIX_CASES: readonly Case[] = [
       same(sent.outline(), ["file a", "dir d", "hardlink d/b", "hardlink d/c"]);
       const again = image(base, (sink) => replayInto(sent, sink));
       for (const id of [next, again]) {
-        mounted(id, "ro", (path) => {
+        mounted(container(id), "rw", (path) => {
           const inodes = ["a", "d/b", "d/c"].map((name) => look(`${path}/${name}`));
           equal(new Set(inodes.map((stat) => stat?.ino)).size, 1);
           equal(inodes[0]?.nlink, 3);
