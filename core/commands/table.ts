@@ -34,6 +34,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./container_cleanup.ts")).containerCleanup,
   },
   {
+    name: "container exists",
+    aliases: [],
+    summary: "Check if a container exists",
+    group: "Containers",
+    load: async () => (await import("./container_exists.ts")).containerExists,
+  },
+  {
     name: "create",
     aliases: ["container create"],
     summary: "Create but do not start a container",
@@ -69,11 +76,25 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./pause.ts")).pause,
   },
   {
+    name: "port",
+    aliases: ["container port"],
+    summary: "List port mappings of a container",
+    group: "Containers",
+    load: async () => (await import("./port.ts")).port,
+  },
+  {
     name: "ps",
     aliases: ["container ps", "container ls", "container list"],
     summary: "List containers",
     group: "Containers",
     load: async () => (await import("./ps.ts")).ps,
+  },
+  {
+    name: "rename",
+    aliases: ["container rename"],
+    summary: "Rename an existing container",
+    group: "Containers",
+    load: async () => (await import("./rename.ts")).rename,
   },
   {
     name: "start",
@@ -95,6 +116,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Unpause the processes in one or more containers",
     group: "Containers",
     load: async () => (await import("./pause.ts")).unpause,
+  },
+  {
+    name: "wait",
+    aliases: ["container wait"],
+    summary: "Wait for containers to end and print their exit statuses",
+    group: "Containers",
+    load: async () => (await import("./wait.ts")).wait,
   },
   {
     name: "completion",
