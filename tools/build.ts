@@ -78,6 +78,9 @@ export function buildExecutable(): string {
       "--minify",
       "--bytecode",
       "--format=esm",
+      // One file for each lazily loaded part: in a single bundle all of it is read at every start,
+      // which alone makes "--version" twice as slow.
+      "--splitting",
       // Otherwise the executable obeys .env and bunfig.toml of the folder it is started in.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
