@@ -30,6 +30,8 @@ export interface Output {
   line(text: string): void;
   /** As it is, to standard output; bytes are written before this returns. */
   write(data: string | Uint8Array): void;
+  /** Bytes as they are to standard output (1) or standard error (2), after what is held. */
+  writeTo(stream: 1 | 2, bytes: Uint8Array): void;
   /** A value as Podman prints it: JSON indented by four spaces, and a newline. */
   json(value: unknown): void;
   /** Text and a newline to standard error, after what standard output still holds. */
@@ -81,6 +83,11 @@ export function openOutput(options: OutputOptions = {}): Output {
     flush();
     send(err, encoder.encode(`${text}\n`));
   };
+  const writeTo = (stream: 1 | 2, bytes: Uint8Array): void => {
+    if (stream === 1) return write(bytes);
+    flush();
+    send(err, bytes);
+  };
   const log = (name: LogLevel, word: string, text: string): void => {
     if (LEVELS.indexOf(name) < level) return;
     if (options.logFormat === "json") error(JSON.stringify({ level: name, message: text }));
@@ -90,6 +97,7 @@ export function openOutput(options: OutputOptions = {}): Output {
   return {
     line: (text) => write(`${text}\n`),
     write,
+    writeTo,
     json: (value) => write(`${JSON.stringify(value, null, 4)}\n`),
     error,
     warn: (text) => log("warn", "warning", text),

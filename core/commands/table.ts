@@ -69,6 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./kill.ts")).kill,
   },
   {
+    name: "logs",
+    aliases: ["container logs"],
+    summary: "Fetch the logs of one or more containers",
+    group: "Containers",
+    load: async () => (await import("./logs.ts")).logs,
+  },
+  {
     name: "pause",
     aliases: ["container pause"],
     summary: "Pause all the processes in one or more containers",
