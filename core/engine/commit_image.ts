@@ -2,15 +2,18 @@
  * The last step of `load` and `import`: blobs and layers are put in place and made durable, then the
  * records are written in one transaction, and only then is the image visible.
  */
-import { hasBlob } from "../image/blobs.ts";
+import { hasBlob, removeBlob } from "../image/blobs.ts";
+import { markBlobs } from "../image/mark_blobs.ts";
 import type { BlobStaging } from "../image/blob_staging.ts";
 import { CoracleError } from "../errors.ts";
 import { commitLayers } from "../layer/store.ts";
 import { transaction } from "../state/database.ts";
 import {
+  blobsOfImage,
   imageById,
   type ImageRow,
   insertImage,
+  isBlobUsed,
   nameImage,
   replaceManifest,
 } from "../state/images.ts";
@@ -45,11 +48,21 @@ export function commitImages(intake: Intake, images: readonly NewImage[]): void 
   if (layers.length > 0) commitLayers(engine.layers, layers);
   // The commit of layers has made their file system durable; blobs are usually on the same one.
   if (layers.length === 0 || !isOneFileSystem(engine, staging)) staging.sync();
+  const replaced = images.flatMap((image) => blobsReplaced(engine, image));
+  using _marks = replaced.length === 0 ? null : markBlobs(engine.paths, replaced);
   using _lock = lockImages(engine.paths);
   ensureBlobs(engine, staging, images);
   transaction(engine.db, () => {
     for (const image of images) insert(engine, image);
   }, { durable: true });
+  for (const blob of replaced) if (!isBlobUsed(engine.db, blob)) removeBlob(engine.paths, blob);
+}
+
+/** The blobs of an image that is there with another manifest, which this one replaces. */
+function blobsReplaced({ db }: Pick<Engine, "db">, image: NewImage): Digest[] {
+  const before = imageById(db, image.id);
+  const isSame = before === undefined || before.manifest === image.manifest;
+  return isSame || !image.isManifestOriginal ? [] : blobsOfImage(db, image.id);
 }
 
 function isOneFileSystem(engine: Pick<Engine, "paths">, staging: BlobStaging): boolean {

@@ -167,9 +167,7 @@ function describe(engine: Engine, row: ContainerRow, rootfs: string) {
         isPrivileged: request.privileged,
       }),
     };
-    const shm = request.ipc.kind === "private" || request.ipc.kind === "shareable"
-      ? mountShm(bundle, request.shmSize)
-      : undefined;
+    const shm = request.ipc.kind === "shareable" ? mountShm(bundle, request.shmSize) : undefined;
     const joins = joinNamespaces(engine, request);
     const seccomp = seccompProfile(request, host);
     const config = ociConfig({

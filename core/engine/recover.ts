@@ -20,14 +20,14 @@ import { withFreeContainer } from "./container_lock.ts";
 import { derived, recordOf } from "./container_state.ts";
 import { discardLocked } from "./discard_container.ts";
 import type { Engine } from "./engine.ts";
-import { recoverStaging } from "../image/blob_staging.ts";
+import { recoverImages } from "./recover_images.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
 /** Safe at any time, in any process, beside any other: what somebody works on is locked and left. */
 export function recover(engine: Parts): void {
   for (const row of unsettledContainers(engine.db)) recoverContainer(engine, row);
-  recoverStaging(engine.paths.staging);
+  recoverImages(engine);
   recoverLayers(engine.layers);
   recoverDirectories(engine);
 }

@@ -42,7 +42,7 @@ export interface ContainerRow {
 
 /** The columns that change in a container's life. */
 export type ContainerChange = Partial<
-  Omit<ContainerRow, "id" | "image" | "layer" | "created">
+  Omit<ContainerRow, "id" | "image" | "layer" | "created" | "record">
 >;
 
 function fromRow(row: Row): ContainerRow {
@@ -68,9 +68,10 @@ function fromRow(row: Row): ContainerRow {
   };
 }
 
+const SELECT = "SELECT containers.*, record FROM containers JOIN container_records USING (id)";
+
 const COLUMNS: Readonly<Record<keyof ContainerChange, string>> = {
   name: "name",
-  record: "record",
   phase: "phase",
   pid: "pid",
   pidStart: "pid_start",
@@ -87,20 +88,23 @@ const COLUMNS: Readonly<Record<keyof ContainerChange, string>> = {
 
 /** Fails with `exists` when the id or the name is taken. */
 export function insertContainer(db: Database, row: ContainerRow): void {
-  run(
-    db,
-    `INSERT INTO containers (id, name, image, layer, created, record, phase, runtime, owner)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    row.id,
-    row.name,
-    row.image,
-    row.layer,
-    row.created,
-    JSON.stringify(row.record),
-    row.phase,
-    row.runtime,
-    row.owner,
-  );
+  transaction(db, () => {
+    run(
+      db,
+      `INSERT INTO containers (id, name, image, layer, created, phase, runtime, owner)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.id,
+      row.name,
+      row.image,
+      row.layer,
+      row.created,
+      row.phase,
+      row.runtime,
+      row.owner,
+    );
+    const record = JSON.stringify(row.record);
+    run(db, "INSERT INTO container_records (id, record) VALUES (?, ?)", row.id, record);
+  });
 }
 
 /** Changes the given columns; returns false when the container is gone. */
@@ -109,7 +113,6 @@ export function changeContainer(db: Database, id: ContainerId, change: Container
   if (keys.length === 0) return containerById(db, id) !== undefined;
   const values = keys.map((key) => {
     const value = change[key]!;
-    if (typeof value === "object") return JSON.stringify(value);
     return typeof value === "boolean" ? Number(value) : value;
   });
   const sets = keys.map((key) => `${COLUMNS[key]} = ?`).join(", ");
@@ -117,12 +120,12 @@ export function changeContainer(db: Database, id: ContainerId, change: Container
 }
 
 export function containerById(db: Database, id: ContainerId): ContainerRow | undefined {
-  const row = one(db, "SELECT * FROM containers WHERE id = ?", id);
+  const row = one(db, `${SELECT} WHERE id = ?`, id);
   return row && fromRow(row);
 }
 
 export function containerByName(db: Database, name: string): ContainerRow | undefined {
-  const row = one(db, "SELECT * FROM containers WHERE name = ?", name);
+  const row = one(db, `${SELECT} WHERE name = ?`, name);
   return row && fromRow(row);
 }
 
@@ -131,7 +134,7 @@ export function containersByIdPrefix(db: Database, prefix: string): ContainerRow
   if (!/^[0-9a-f]+$/.test(prefix)) return [];
   return all(
     db,
-    "SELECT * FROM containers WHERE id >= ? AND id < ? ORDER BY id LIMIT 2",
+    `${SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT 2`,
     prefix,
     prefix + "g",
   ).map(fromRow);
@@ -139,20 +142,20 @@ export function containersByIdPrefix(db: Database, prefix: string): ContainerRow
 
 /** Every container, oldest first. */
 export function listContainers(db: Database): ContainerRow[] {
-  return all(db, "SELECT * FROM containers ORDER BY created, id").map(fromRow);
+  return all(db, `${SELECT} ORDER BY created, id`).map(fromRow);
 }
 
 /** Containers that a kill may have left half done: every phase but `configured` and `exited`, and those still owned. */
 export function unsettledContainers(db: Database): ContainerRow[] {
   return all(
     db,
-    `SELECT * FROM containers WHERE phase IN ('created', 'started', 'removing') OR owner <> ''
+    `${SELECT} WHERE phase IN ('created', 'started', 'removing') OR owner <> ''
      ORDER BY created, id`,
   ).map(fromRow);
 }
 
 export function containersOfImage(db: Database, image: ImageId): ContainerRow[] {
-  return all(db, "SELECT * FROM containers WHERE image = ? ORDER BY created, id", image)
+  return all(db, `${SELECT} WHERE image = ? ORDER BY created, id`, image)
     .map(fromRow);
 }
 

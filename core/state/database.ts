@@ -35,6 +35,9 @@ export function openDatabase(path: string, bootId: string): Database {
     // NORMAL in WAL mode: a crash of a process loses nothing, a power cut at most the last commits,
     // never consistency. Commits that must last ask for `durable` and get a checkpointed fsync.
     handle.exec("PRAGMA synchronous = NORMAL");
+    // Processes end without closing (`cli.ts`), so the log stays and the next one reads it again:
+    // 1 MiB keeps that below a millisecond.
+    handle.exec("PRAGMA wal_autocheckpoint = 256");
   } catch (cause) {
     throw damaged(path, cause);
   }

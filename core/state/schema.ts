@@ -59,7 +59,6 @@ export const MIGRATIONS: readonly string[] = [
     image TEXT REFERENCES images (id),
     layer TEXT REFERENCES layers (id),
     created TEXT NOT NULL,
-    record TEXT NOT NULL,
     phase TEXT NOT NULL,
     pid INTEGER NOT NULL DEFAULT 0,
     pid_start TEXT NOT NULL DEFAULT '',
@@ -75,6 +74,12 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX containers_image ON containers (image);
   CREATE INDEX containers_layer ON containers (layer);
+  -- Apart from the columns that change: a record is several pages, and a change of state would
+  -- write them all again.
+  CREATE TABLE container_records (
+    id TEXT PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    record TEXT NOT NULL
+  );
 
   CREATE TABLE exec_sessions (
     id TEXT PRIMARY KEY,
