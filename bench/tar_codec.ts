@@ -74,13 +74,9 @@ async function child(args: readonly string[]): Promise<void> {
 }
 
 function own(task: string, archive: string, directory: string): Times {
-  const isBun = "Bun" in globalThis;
-  const self = [
-    isBun ? "run" : "run",
-    ...(isBun ? [] : ["-A", "--no-check"]),
-    import.meta.filename,
-  ];
-  const args = [...self, "--child", task, archive, directory];
+  const options = "Bun" in globalThis ? [] : ["-A", "--no-check"];
+  const self = import.meta.filename ?? "";
+  const args = ["run", ...options, self, "--child", task, archive, directory];
   const out = execFileSync(process.execPath, args, { encoding: "utf8" });
   return JSON.parse(out.trim().split("\n").at(-1) ?? "") as Times;
 }
@@ -99,8 +95,8 @@ function median(values: readonly number[]): number {
 }
 
 function makeArchive(path: string): void {
-  const parts = ["share/doc", "lib/python3", "share/perl", "lib/git-core", "share/zoneinfo"];
-  const more = ["share/perl5", "share/locale/de", "bin", "share/bash-completion", "lib/udev"];
+  const parts = ["share/doc", "share/perl", "share/zoneinfo", "share/perl5", "share/locale/de"];
+  const more = ["share/bash-completion", "lib/udev", "lib/python3/dist-packages", "sbin"];
   const present = [...parts, ...more].filter((part) => {
     return statSync(join("/usr", part), { throwIfNoEntry: false }) !== undefined;
   });

@@ -16,16 +16,7 @@ import { type RawPath, text, type TreeEntry } from "../../../core/terms.ts";
 import { formatPax } from "../../../core/archive/pax.ts";
 import { type HeaderFields, padding, writeHeader } from "../../../core/archive/tar_header.ts";
 import { type TarLimits, TarReader } from "../../../core/archive/tar_reader.ts";
-import {
-  entriesOf,
-  isRoot,
-  needs,
-  pack,
-  scratch,
-  sh,
-  unpack,
-  type UnpackOptions,
-} from "./trees.ts";
+import { entriesOf, isRoot, scratch, unpack, type UnpackOptions } from "./trees.ts";
 
 const skip = isRoot ? false : "needs root";
 

@@ -170,7 +170,7 @@ test("aufs' own files are not content, and its whiteouts are not hard links", { 
      mkdir d; ln .wh..wh.aufs d/.wh..wh..opq; ln .wh..wh.aufs d/.wh.too; echo x > .wh..wh.plnk/123.4`,
     out,
   );
-  const wanted = ["dir ", "whiteout gone", "dir d", "opaque d", "whiteout d/too"];
+  const wanted = ["dir ", "dir d", "opaque d", "whiteout d/too", "whiteout gone"];
   assert.deepEqual(seen(out, "aufs"), wanted);
 });
 
