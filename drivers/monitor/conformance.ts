@@ -16,7 +16,7 @@ import {
 import { env } from "../../core/sys/environment.ts";
 import type { DriverModule, Kit } from "../module.ts";
 import type { RuntimeDriver } from "../runtime/driver.ts";
-import { processObject, writeHostBundle } from "../runtime/host_bundle.ts";
+import { processObject, writeHostBundle } from "../host_bundle.ts";
 import { ATTACH_CASES } from "./cases/attach.ts";
 import { EXEC_CASES } from "./cases/exec.ts";
 import { EXIT_CASES } from "./cases/exit.ts";

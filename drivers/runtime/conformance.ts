@@ -25,7 +25,7 @@ import { EXPLAIN_CASES } from "./cases/explain.ts";
 import { LIFE_CASES } from "./cases/life_cycle.ts";
 import { LIMIT_CASES } from "./cases/limits.ts";
 import type { RuntimeDriver } from "./driver.ts";
-import { type BundleOptions, processObject, writeHostBundle } from "./host_bundle.ts";
+import { type BundleOptions, processObject, writeHostBundle } from "../host_bundle.ts";
 
 export interface Case {
   /** A promise, as a sentence. */

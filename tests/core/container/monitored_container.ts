@@ -5,7 +5,7 @@ import { waitForFile } from "../../../core/sys/inotify.ts";
 import { waitGone } from "../../../core/sys/process.ts";
 import { driver as conmon } from "../../../drivers/monitor/conmon.ts";
 import type { MonitorDriver, MonitorSpec } from "../../../drivers/monitor/driver.ts";
-import { writeHostBundle } from "../../../drivers/runtime/host_bundle.ts";
+import { writeHostBundle } from "../../../drivers/host_bundle.ts";
 import { driver as crun } from "../../../drivers/runtime/crun.ts";
 import { driver as runc } from "../../../drivers/runtime/runc.ts";
 import type { RuntimeDriver } from "../../../drivers/runtime/driver.ts";

@@ -2,9 +2,9 @@
  * An OCI bundle for the conformance suites: its root shows the host's own programs, read-only, so
  * that a suite needs no image and runs on any host that has a shell.
  */
-import { AT_FDCWD, lookAt, readlinkAt, symlinkAt } from "../../core/sys/at.ts";
-import { makeDirs, writeAtomic } from "../../core/sys/files.ts";
-import { raw } from "../../core/terms.ts";
+import { AT_FDCWD, lookAt, readlinkAt, symlinkAt } from "../core/sys/at.ts";
+import { makeDirs, writeAtomic } from "../core/sys/files.ts";
+import { raw } from "../core/terms.ts";
 
 export interface BundleOptions {
   readonly command: readonly string[];
