@@ -1,7 +1,8 @@
 /** `coracle rm`: removes containers. */
-import { filterContainers } from "../engine/filter_containers.ts";
+import { listedContainers } from "../engine/list_containers.ts";
 import { removeContainer } from "../engine/remove_container.ts";
 import { CoracleError } from "../errors.ts";
+import type { ContainerRow } from "../state/containers.ts";
 import { command, flag } from "./command.ts";
 import { eachContainer } from "./each_container.ts";
 
@@ -32,13 +33,15 @@ export const rm = command({
         why: "--force option must be specified to use the --time option",
       });
     }
-    const filters = flags.filter.length > 0 ? filterContainers(engine, flags.filter) : undefined;
+    const fitting = flags.filter.length === 0 ? undefined : new Set(
+      listedContainers(engine, { all: true, filters: flags.filter }).map((c) => c.row.id),
+    );
     const choice = {
       ...flags,
-      all: flags.all || filters !== undefined,
+      all: flags.all || fitting !== undefined,
       ignore: flags.ignore || flags.force,
       cidfiles: flags.cidfile,
-      ...(filters === undefined ? {} : { where: filters }),
+      ...(fitting === undefined ? {} : { where: (row: ContainerRow) => fitting.has(row.id) }),
     };
     const status = await eachContainer(context, args, choice, (row, wanted) => {
       removeContainer(engine, row, {

@@ -1,10 +1,10 @@
 /** `coracle run`: makes a container and runs a command in it. */
+import { removeImage } from "../engine/remove_image.ts";
 import { runContainer, streamsFor } from "../engine/run_container.ts";
-import { CoracleError } from "../errors.ts";
+import { CoracleError, hasCode } from "../errors.ts";
 import { isTerminal } from "../sys/terminal.ts";
-import { command, flag } from "./command.ts";
+import { command, type Engine, flag } from "./command.ts";
 import { checkImageArgument, containerFlags, createRequest } from "./container_flags.ts";
-import { removeUnusedImage } from "../engine/remove_image.ts";
 
 const STREAMS = ["stdin", "stdout", "stderr"];
 
@@ -72,7 +72,18 @@ export const run = command({
       }),
     });
     if (isBackground) output.line(end.row.id);
-    if (flags.rmi && end.exitCode !== null) removeUnusedImage(engine, end.row.image);
+    if (flags.rmi && end.exitCode !== null && args[0] !== undefined) {
+      removeUnused(engine, args[0]);
+    }
     return end.exitCode ?? 0;
   },
 });
+
+/** `--rmi`: another container that uses the image keeps it. */
+function removeUnused(engine: Engine, image: string): void {
+  try {
+    removeImage(engine, image);
+  } catch (error) {
+    if (!hasCode(error, "busy", "notfound")) throw error;
+  }
+}

@@ -104,6 +104,20 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./rename.ts")).rename,
   },
   {
+    name: "run",
+    aliases: ["container run"],
+    summary: "Run a command in a new container",
+    group: "Containers",
+    load: async () => (await import("./run.ts")).run,
+  },
+  {
+    name: "rm",
+    aliases: ["container rm"],
+    summary: "Remove one or more containers",
+    group: "Containers",
+    load: async () => (await import("./rm.ts")).rm,
+  },
+  {
     name: "start",
     aliases: ["container start"],
     summary: "Start one or more containers",
