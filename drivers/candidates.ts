@@ -91,9 +91,10 @@ function optionsOf(module: DriverModule, config: DriverConfig): Readonly<Record<
           : `one of ${known.join(", ")}`,
       });
     }
+    const found: string = typeof value;
     const isRight = option.type === "string[]"
       ? Array.isArray(value) && value.every((item) => typeof item === "string")
-      : typeof value === option.type;
+      : found === option.type;
     if (isRight) continue;
     throw new CoracleError("config", `cannot use the configuration: key "${where}"`, {
       why: `must be ${option.type}, found ${JSON.stringify(value)}`,

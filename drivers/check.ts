@@ -3,6 +3,7 @@ import { CoracleError } from "../core/errors.ts";
 import { makeDirs, removeTree } from "../core/sys/files.ts";
 import { DRIVER_KINDS } from "./builtin.ts";
 import { candidatesOf, type DriverConfig, loadKit, placeOf, probeOf } from "./candidates.ts";
+import { findDriver } from "./load.ts";
 import type { DriverKind, DriverModule } from "./module.ts";
 
 /** One promise and what became of it. */
@@ -106,7 +107,12 @@ async function runSuite(
     }
     return;
   }
-  throw new CoracleError("unsupported", `cannot check the ${module.kind} driver "${module.name}"`, {
-    why: `there is no suite for ${module.kind} drivers`,
-  });
+  const { CASES, runCase } = await import("./monitor/conformance.ts");
+  // A monitor is proved with the runtime that would be used now.
+  const runtime = (await findDriver("runtime", setting.config)).module;
+  const runtimeOptions = placeOf(runtime as DriverModule, setting.config).options;
+  for (const each of CASES.filter(isWanted)) {
+    const monitor = { ...options, runtime, runtimeOptions };
+    setting.report(runCase(module as DriverModule<"monitor">, each, monitor));
+  }
 }

@@ -22,13 +22,13 @@ export const drivers = command({
       Summary: report.summary,
       Usable: report.usable,
       InUse: report.inUse,
+      State: report.inUse ? "in use" : report.usable ? "usable" : "not usable",
       Reason: report.reason,
       Source: report.source,
       Facts: new Map(Object.entries(report.facts)),
     }));
     await printList(output, rows, {
-      standard: "table {{.Kind}}\t{{.Name}}\t{{if .InUse}}in use{{else if .Usable}}usable" +
-        "{{else}}not usable{{end}}\t{{.Reason}}",
+      standard: "table {{.Kind}}\t{{.Name}}\t{{.State}}\t{{.Reason}}",
       format,
       noHeading,
       titles: { Reason: "DETAILS" },
