@@ -14,9 +14,9 @@ import { isErrno } from "../errors.ts";
 import { AT_FDCWD, close, type Fd, linkAt, O, read, statFd, syncfs, write } from "../sys/at.ts";
 import { copyRange } from "../sys/copy.ts";
 import { lookAtText, makeDirs, moveInto, openText, removeFile, removeTree } from "../sys/files.ts";
-import { selfIdentity } from "../sys/process.ts";
 import { type ByteSink, type Digest, raw } from "../terms.ts";
 import { blobFolder, blobPath, type BlobStore, hexOf } from "./blobs.ts";
+import { makeStagingFolder } from "./mark_blobs.ts";
 
 /** A file in the staging directory. */
 export interface StagedFile {
@@ -24,16 +24,6 @@ export interface StagedFile {
   readonly size: number;
   /** Known once it was hashed. */
   readonly digest: Digest | null;
-}
-
-let lastNumber = 0;
-
-/** A new directory of this process beneath `staging`, named so that recovery knows its owner. */
-export function makeStagingFolder(staging: string): string {
-  const { pid, start } = selfIdentity();
-  const path = `${staging}/${pid}-${start}-${++lastNumber}`;
-  makeDirs(path, 0o700);
-  return path;
 }
 
 export class BlobStaging implements Disposable {

@@ -4,10 +4,19 @@
  * (umoci) know no other.
  */
 import { digestOf } from "../archive/digest.ts";
+import { exists, makeDirs, moveInto, readTextOrNull, writeAtomic } from "../sys/files.ts";
 import type { Descriptor, Digest } from "../terms.ts";
-import type { ArchiveTarget } from "./archive_target.ts";
+import { type ArchiveTarget, folderTarget } from "./archive_target.ts";
 import { type BlobStore, hexOf } from "./blobs.ts";
-import { convertManifest, OCI_MANIFEST, writeManifest } from "./manifest.ts";
+import { wrongDocument } from "./json_document.ts";
+import {
+  blobsOf,
+  convertManifest,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  parseManifest,
+  writeManifest,
+} from "./manifest.ts";
 import { type SavedImage, useBlob } from "./saved_image.ts";
 
 const encoder = new TextEncoder();
@@ -78,4 +87,59 @@ export function writeBlobs(
       (name) => useBlob(store, layer.digest, (fd, size) => target.copy(name, fd, size)),
     );
   }
+}
+
+/**
+ * Adds images to the layout in the folder `path`: blobs first, then the index in one step. An entry
+ * with a name that one of the images has is replaced.
+ */
+export function addToOciLayout(
+  store: BlobStore,
+  images: readonly SavedImage[],
+  path: string,
+): void {
+  const documents = images.map(ociManifest);
+  const index = readIndex(path);
+  const names = new Set(images.flatMap((image) => image.names));
+  const digests = new Set<string>(documents.map(({ digest }) => digest));
+  const kept = index.manifests.filter((entry) => {
+    const name = entry.annotations?.[REF_NAME];
+    return name === undefined ? !digests.has(entry.digest) : !names.has(name);
+  });
+  makeDirs(`${path}/blobs/sha256`);
+  const written = new Set(
+    documents.flatMap(({ image, digest }) => [digest, ...blobsOf(image.manifest)])
+      .filter((blob) => exists(`${path}/blobs/sha256/${hexOf(blob)}`)),
+  );
+  const target = wholeFiles(path);
+  for (const document of documents) writeBlobs(store, document, target, written);
+  const manifests = [...kept, ...documents.flatMap(indexEntries)];
+  writeAtomic(`${path}/index.json`, JSON.stringify({ ...index, manifests }));
+}
+
+/** The index with every key it has, those too that we do not know. */
+function readIndex(path: string): { manifests: readonly Descriptor[] } {
+  const text = readTextOrNull(`${path}/index.json`);
+  if (text === null) return { ...JSON.parse(indexText([])) };
+  const parsed = parseManifest(encoder.encode(text), '"index.json"', OCI_INDEX);
+  if (parsed.kind !== "index") throw wrongDocument('"index.json"', "it is not an index");
+  return JSON.parse(text);
+}
+
+/** A target whose files appear whole: a blob that is there must be good, also after a kill. */
+function wholeFiles(path: string): ArchiveTarget {
+  const target = folderTarget(path);
+  const beside = "blobs/.new";
+  const place = (name: string) => moveInto(`${path}/${beside}`, `${path}/${name}`);
+  return {
+    ...target,
+    file(name, bytes) {
+      target.file(beside, bytes);
+      place(name);
+    },
+    copy(name, from, size) {
+      target.copy(beside, from, size);
+      place(name);
+    },
+  };
 }

@@ -147,6 +147,15 @@ export function listImageNames(db: Database): { name: string; image: ImageId }[]
     .map((row) => ({ name: row.name as string, image: row.image as ImageId }));
 }
 
+/** How many containers use each image; images without any are not in it. */
+export function imageUses(db: Database): Map<ImageId, number> {
+  const rows = all(
+    db,
+    "SELECT image, count(*) AS uses FROM containers WHERE image IS NOT NULL GROUP BY image",
+  );
+  return new Map(rows.map((row) => [row.image as ImageId, Number(row.uses)]));
+}
+
 /** Does any image need this blob? */
 export function isBlobUsed(db: Database, blob: Digest): boolean {
   return one(db, "SELECT 1 AS used FROM image_blobs WHERE blob = ? LIMIT 1", blob) !== undefined;
