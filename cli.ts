@@ -150,7 +150,7 @@ async function execute(
   const { openOutput } = await import("./core/commands/output.ts");
   const config = await loadConfig({ file: globals.configFile, flags: configPart(values) });
   const output = openOutput(globals);
-  const needs = [...spec.needs, ...spec.alsoNeeds?.(parsed.values) ?? []];
+  const needs = [...spec.needs, ...spec.alsoNeeds?.(parsed.values, parsed.args) ?? []];
   const opening = { needs, changes: spec.changes ?? false };
   const engine = await openEngine(config, opening, (text) => output.warn(text));
   const context: Context = {

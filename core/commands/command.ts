@@ -147,8 +147,8 @@ export interface CommandSpec<F extends Flags = Flags> {
   readonly stopsAtFirstArgument?: boolean;
   /** The parts of the engine that are open when `run` is called; the others must not be touched. */
   readonly needs: readonly EnginePart[];
-  /** Parts that only some flags need, so that the command is quick without them (`ps --size`). */
-  alsoNeeds?(flags: FlagValues<F>): readonly EnginePart[];
+  /** Parts that only some uses need, so that the others are quick without them (`ps --size`). */
+  alsoNeeds?(flags: FlagValues<F>, args: readonly string[]): readonly EnginePart[];
   /** It changes the store: what a kill left half done is finished or undone before `run`. */
   readonly changes?: boolean;
   /** Does it, and gives the exit status (nothing: 0). Failures are thrown. */

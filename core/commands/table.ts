@@ -104,18 +104,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./rename.ts")).rename,
   },
   {
-    name: "run",
-    aliases: ["container run"],
-    summary: "Run a command in a new container",
-    group: "Containers",
-    load: async () => (await import("./run.ts")).run,
-  },
-  {
     name: "rm",
     aliases: ["container rm"],
     summary: "Remove one or more containers",
     group: "Containers",
     load: async () => (await import("./rm.ts")).rm,
+  },
+  {
+    name: "run",
+    aliases: ["container run"],
+    summary: "Run a command in a new container",
+    group: "Containers",
+    load: async () => (await import("./run.ts")).run,
   },
   {
     name: "start",
@@ -130,6 +130,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Stop one or more containers",
     group: "Containers",
     load: async () => (await import("./stop.ts")).stop,
+  },
+  {
+    name: "top",
+    aliases: ["container top"],
+    summary: "Display the running processes of a container",
+    group: "Containers",
+    load: async () => (await import("./top.ts")).top,
   },
   {
     name: "unpause",

@@ -61,3 +61,21 @@ function layoutMoment(parts: RegExpExecArray): bigint | null {
   if (Number.isNaN(at)) return null;
   return BigInt(at) * 1_000_000n + BigInt(fraction.slice(1).padEnd(9, "0"));
 }
+
+/** As Go prints a duration: "1m16.82s", "250ms", "0s". */
+export function goDuration(ms: number): string {
+  if (ms === 0) return "0s";
+  if (ms < 0) return `-${goDuration(-ms)}`;
+  if (ms < 1) return `${tidy(ms * 1000)}µs`;
+  if (ms < 1000) return `${tidy(ms)}ms`;
+  const minutes = Math.floor(ms / 60_000);
+  const seconds = `${tidy((ms - minutes * 60_000) / 1000)}s`;
+  if (minutes === 0) return seconds;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m${seconds}` : `${hours}h${minutes % 60}m${seconds}`;
+}
+
+/** At most nine digits behind the point, without the noise of binary fractions. */
+function tidy(value: number): string {
+  return String(Number(value.toFixed(9)));
+}
