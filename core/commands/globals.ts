@@ -1,4 +1,5 @@
 /** The global flags: accepted before the command and, as in Podman, after it. */
+import { resolve } from "node:path";
 import { CoracleError } from "../errors.ts";
 import type { ConfigPart } from "../config.ts";
 import { flag, type Flags, type FlagValues } from "./command.ts";
@@ -117,6 +118,6 @@ export function forChildren(
     ...["--root", config.root, "--runroot", config.runroot],
     ...["--layer-driver", config.layer.driver, "--runtime", config.runtime.driver],
     ...["--monitor", config.monitor.driver, "--log-level", globals.logLevel],
-    ...(globals.configFile === undefined ? [] : ["--config", globals.configFile]),
+    ...(globals.configFile === undefined ? [] : ["--config", resolve(globals.configFile)]),
   ];
 }
