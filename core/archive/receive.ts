@@ -69,6 +69,7 @@ export interface ReceiveNotes {
 }
 
 const PLAIN: DirectoryAttributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0n };
+const NOWHERE = "" as RawPath;
 const NEW_FILE = O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW;
 
 interface OpenFile {
@@ -91,6 +92,8 @@ export class TreeReceiver implements TreeSink {
   /** Attributes of directories, set in `end`; by path without links. */
   readonly #directories = new Map<RawPath, DirectoryAttributes>();
   #file: OpenFile | null = null;
+  /** The hard link being made, for messages. */
+  #link: TreeEntry | null = null;
   /** A whiteout under "remove" makes no parents: what is not there need not go. */
   #makesParents = true;
 
@@ -103,7 +106,7 @@ export class TreeReceiver implements TreeSink {
       crossMounts,
       missing: (parent, name, found) => this.#makeParent(parent, name, found),
     });
-    this.#links = new DirChain(root, { crossMounts, missing: noTarget });
+    this.#links = new DirChain(root, { crossMounts, missing: () => this.#noTarget() });
     this.#whiteouts = new WhiteoutWriter(options.whiteouts);
     this.#attributes = new AttributeWriter(options.xattrs === "required", this.notes);
   }
@@ -284,18 +287,21 @@ export class TreeReceiver implements TreeSink {
   }
 
   #hardLink(parent: ChainPlace, name: RawPath, entry: TreeEntry): void {
+    this.#link = entry;
     const path = target(entry);
     const from = this.#links.enter(parentOf(path));
     const found = lookAt(from.fd, baseOf(path));
     const isWhiteout = this.#whiteouts.style === "overlay" && isOverlayWhiteout(found);
-    if (found === null || found.type === "dir" || isWhiteout) {
-      throw new CoracleError("corrupt", `cannot make hard link ${quoted(entry.path)}`, {
-        why: `it names ${quoted(path)}, which is ${
-          found?.type === "dir" ? "a directory" : "not there"
-        }`,
-      });
-    }
+    if (found === null || isWhiteout) this.#noTarget();
+    if (found?.type === "dir") this.#noTarget("is a directory");
     this.#create(parent, name, () => linkAt(from.fd, baseOf(path), parent.fd, name));
+  }
+
+  #noTarget(why = "is not there"): never {
+    const { path, linkTarget } = this.#link ?? {};
+    throw new CoracleError("corrupt", `cannot make hard link ${quoted(path ?? NOWHERE)}`, {
+      why: `it names ${quoted(linkTarget ?? NOWHERE)}, which ${why}`,
+    });
   }
 
   #makeNode(parent: ChainPlace, name: RawPath, entry: TreeEntry): void {
@@ -361,12 +367,6 @@ class NothingThere extends Error {}
 function target(entry: TreeEntry): RawPath {
   if (entry.linkTarget === undefined) throw new Error(`${quoted(entry.path)} has no link target`);
   return entry.linkTarget;
-}
-
-function noTarget(parent: ChainPlace, name: RawPath): never {
-  throw new CoracleError("corrupt", "cannot make a hard link", {
-    why: `the directory ${quoted(joinRaw(parent.real, name))} of its target is not there`,
-  });
 }
 
 /** Kernel errors name a call; the user needs the member. */

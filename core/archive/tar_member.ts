@@ -2,7 +2,7 @@
  * Puts a member together from its header block and what goes before it: pax headers (x, g), GNU long
  * names (L, K) and old GNU sparse maps. Knows nothing of where the bytes come from.
  */
-import type { RawPath } from "../terms.ts";
+import { type RawPath, text } from "../terms.ts";
 import { decodeKeyName, parsePax, parsePaxNumber, parsePaxTime, type PaxRecord } from "./pax.ts";
 import {
   asBuffer,
@@ -129,7 +129,9 @@ export class MemberAssembler {
       const records = parsePax(body);
       if (typeof records === "string") {
         throw badArchive(
-          this.lastName === null ? records : `${records}, after ${JSON.stringify(this.lastName)}`,
+          this.lastName === null
+            ? records
+            : `${records}, after ${JSON.stringify(text(this.lastName))}`,
         );
       }
       if (this.#metaType === 0x67) this.#globals = mergedGlobals(this.#globals, records);
@@ -212,7 +214,6 @@ function typeOf(header: HeaderBlock): MemberType {
     case 0x34:
       return "block";
     case 0x35:
-    case 0x44: // D, GNU incremental: the body lists names
       return "dir";
     case 0x36:
       return "fifo";

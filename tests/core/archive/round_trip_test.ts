@@ -182,3 +182,19 @@ test("the same tree gives the same bytes, whatever way it was made", { skip }, (
   assert.ok(pack(tree()).tar.equals(first), "second run");
   assert.ok(pack(out).tar.equals(first), "copy of the tree");
 });
+
+test("with owners mine everything belongs to the caller, and closed directories are filled", {
+  skip,
+}, () => {
+  const source = target();
+  sh(
+    "mkdir -p closed/in; echo x > closed/in/file; chown -R 1000:1001 closed; chmod 0 closed closed/in",
+    source,
+  );
+  const out = target();
+  unpack(pack(source).tar, out, { receive: { owners: "mine" } });
+  assert.equal(
+    sh("stat -c '%u:%g %a' closed closed/in closed/in/file | sort -u", out),
+    "0:0 0\n0:0 644\n",
+  );
+});
