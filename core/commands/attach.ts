@@ -12,9 +12,7 @@ export const attach = command({
   usage: "[options] CONTAINER",
   examples: ["coracle attach web", "coracle attach --no-stdin --sig-proxy=false web"],
   flags: {
-    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running", {
-      fallback: "ctrl-p,ctrl-q",
-    }),
+    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running"),
     latest: flag.boolean("-l, --latest", "Use the container made last"),
     noStdin: flag.boolean("--no-stdin", "Do not give it our standard input"),
     sigProxy: flag.boolean("--sig-proxy", "Pass our signals on to the container", {
@@ -32,7 +30,7 @@ export const attach = command({
         stdin: !flags.noStdin,
         stdout: true,
         stderr: true,
-        detachKeys: flags.detachKeys,
+        detachKeys: flags.detachKeys ?? engine.config.container.detachKeys,
         sigProxy: flags.sigProxy,
       }),
     );

@@ -34,11 +34,13 @@ import {
   type LogRequest,
   type MountRequest,
   type ResourceRequest,
+  type SecurityRequest,
 } from "../container/request.ts";
 import { CoracleError } from "../errors.ts";
 import { environment, scriptArguments, workingDirectory } from "../sys/environment.ts";
 import { readText } from "../sys/files.ts";
 import { signalNumber } from "../sys/process.ts";
+import type { ContainerDefaults } from "../config.ts";
 import { flag, type FlagValues } from "./command.ts";
 
 const later = "it is not part of coracle yet";
@@ -96,9 +98,7 @@ export const containerFlags = {
   ),
   label: flag.list("-l, --label KEY=VALUE", "Set a label"),
   labelFile: flag.list("--label-file FILE", "Read labels from a file"),
-  logDriver: flag.text("--log-driver NAME", "k8s-file, json-file or none", {
-    fallback: "k8s-file",
-  }),
+  logDriver: flag.text("--log-driver NAME", "k8s-file, json-file or none"),
   logOpt: flag.list("--log-opt NAME=VALUE", "path, max-size or tag of the log"),
   memory: flag.text("-m, --memory SIZE", "Memory limit (b, k, m, g)"),
   memoryReservation: flag.text("--memory-reservation SIZE", "Soft memory limit"),
@@ -136,7 +136,7 @@ export const containerFlags = {
   securityOpt: flag.list("--security-opt OPTION", "seccomp=, no-new-privileges, mask=, unmask=, …"),
   shmSize: flag.text("--shm-size SIZE", "Size of /dev/shm"),
   stopSignal: flag.text("--stop-signal SIGNAL", "Signal that asks it to stop"),
-  stopTimeout: flag.integer("--stop-timeout SECONDS", "Wait until SIGKILL", { fallback: 10 }),
+  stopTimeout: flag.integer("--stop-timeout SECONDS", "Wait until SIGKILL"),
   sysctl: flag.list("--sysctl NAME=VALUE", "Set a kernel parameter of the container's namespaces"),
   systemd: flag.text("--systemd MODE", "Only false: no systemd inside", { fallback: "false" }),
   timeout: flag.integer("--timeout SECONDS", "Kill the container after this time", { fallback: 0 }),
@@ -157,8 +157,15 @@ export const containerFlags = {
 
 export type ContainerFlags = FlagValues<typeof containerFlags>;
 
-/** What the flags and the arguments after them ask for. Fails with `usage` in Podman's words. */
-export function createRequest(flags: ContainerFlags, args: readonly string[]): CreateRequest {
+/**
+ * What the flags and the arguments after them ask for, with the configuration's defaults. Fails with
+ * `usage` in Podman's words.
+ */
+export function createRequest(
+  flags: ContainerFlags,
+  args: readonly string[],
+  configured: ContainerDefaults,
+): CreateRequest {
   const [image = "", ...command] = args;
   const defaults = defaultRequest(flags.rootfs ? "" : image);
   refuseOtherModes(flags);
@@ -190,15 +197,15 @@ export function createRequest(flags: ContainerFlags, args: readonly string[]): C
     readOnly: flags.readOnly,
     readOnlyTmpfs: flags.readOnlyTmpfs,
     shmSize: flags.shmSize === undefined
-      ? defaults.shmSize
-      : parseMemory("--shm-size", flags.shmSize) ?? defaults.shmSize,
+      ? configured.shmSize
+      : parseMemory("--shm-size", flags.shmSize) ?? configured.shmSize,
     privileged: flags.privileged,
     capAdd: flags.capAdd,
     capDrop: flags.capDrop,
-    security: parseSecurityOptions(flags.securityOpt),
+    security: security(flags, configured),
     devices: flags.device.map(parseDevice),
     deviceRules: flags.deviceCgroupRule.map(parseDeviceRule),
-    resources: resources(flags),
+    resources: resources(flags, configured),
     ulimits: flags.ulimit.includes("host") ? "host" : flags.ulimit.map(parseUlimit),
     sysctls: Object.fromEntries(
       flags.sysctl.map((word) => parseSysctl(word)).map(({ key, value }) => [key, value]),
@@ -219,11 +226,11 @@ export function createRequest(flags: ContainerFlags, args: readonly string[]): C
     interactive: flags.interactive,
     rm: flags.rm,
     ...optional("stopSignal", stopSignal(flags.stopSignal)),
-    stopTimeout: flags.stopTimeout,
+    stopTimeout: flags.stopTimeout ?? configured.stopTimeout,
     timeout: flags.timeout,
     init: flags.init,
     ...optional("initPath", flags.initPath),
-    log: log(flags),
+    log: log(flags, configured),
     ...optional("cidfile", flags.cidfile),
     ...optional("pidfile", flags.pidfile),
     ...optional("monitorPidfile", flags.conmonPidfile),
@@ -318,7 +325,13 @@ function imageVolumes(mode: string): CreateRequest["imageVolumes"] {
   );
 }
 
-function resources(flags: ContainerFlags): ResourceRequest {
+function security(flags: ContainerFlags, configured: ContainerDefaults): SecurityRequest {
+  const asked = parseSecurityOptions(flags.securityOpt);
+  if (asked.seccomp !== undefined || configured.seccompProfile === "") return asked;
+  return { ...asked, seccomp: configured.seccompProfile };
+}
+
+function resources(flags: ContainerFlags, configured: ContainerDefaults): ResourceRequest {
   const size = (name: string, value: string | undefined) =>
     value === undefined ? undefined : parseMemory(name, value);
   const found: ResourceRequest = {
@@ -342,7 +355,7 @@ function resources(flags: ContainerFlags): ResourceRequest {
       "cpusetMems",
       flags.cpusetMems === undefined ? undefined : parseCpuset("mems", flags.cpusetMems),
     ),
-    ...optional("pidsLimit", flags.pidsLimit),
+    pidsLimit: flags.pidsLimit ?? configured.pidsLimit,
     ...optional(
       "blkioWeight",
       flags.blkioWeight === undefined ? undefined : parseBlkioWeight(flags.blkioWeight),
@@ -373,8 +386,8 @@ function stopSignal(written: string | undefined): string | undefined {
   return written;
 }
 
-function log(flags: ContainerFlags): LogRequest {
-  const driver = flags.logDriver;
+function log(flags: ContainerFlags, configured: ContainerDefaults): LogRequest {
+  const driver = flags.logDriver ?? configured.logDriver;
   if (driver !== "k8s-file" && driver !== "json-file" && driver !== "none") {
     throw wrongValue(
       "--log-driver",
@@ -390,5 +403,6 @@ function log(flags: ContainerFlags): LogRequest {
     else if (name === "max-size") found.maxSize = parseMemory("--log-opt max-size", value) ?? 0;
     else throw wrongValue("--log-opt", `unknown log option ${JSON.stringify(option)}`);
   }
-  return { driver, ...found, options: flags.logOpt };
+  const maxSize = found.maxSize ?? (configured.logSizeMax || undefined);
+  return { driver, ...found, ...optional("maxSize", maxSize), options: flags.logOpt };
 }

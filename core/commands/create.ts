@@ -22,7 +22,7 @@ export const create = command({
   changes: true,
   run({ engine, output }, args, flags) {
     checkImageArgument(args, flags);
-    const request = createRequest({ ...flags }, args);
+    const request = createRequest({ ...flags }, args, engine.config.container);
     const row = createContainer(engine, request, { replace: flags.replace });
     output.line(row.id);
   },

@@ -25,9 +25,7 @@ export const exec = command({
   ],
   flags: {
     detach: flag.boolean("-d, --detach", "Run in the background and print the session's id"),
-    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running", {
-      fallback: "ctrl-p,ctrl-q",
-    }),
+    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running"),
     env: flag.list("-e, --env KEY[=VALUE]", "Set an environment variable"),
     envFile: flag.list("--env-file FILE", "Read environment variables from a file"),
     interactive: flag.boolean("-i, --interactive", "Keep standard input open"),
@@ -78,7 +76,7 @@ export const exec = command({
         stdin: flags.interactive ? 0 : null,
         stdout: 1,
         stderr: 2,
-        detachKeys: parseDetachKeys(flags.detachKeys),
+        detachKeys: parseDetachKeys(flags.detachKeys ?? engine.config.container.detachKeys),
         sigProxy: false,
       },
     );

@@ -22,9 +22,7 @@ export const run = command({
     ...containerFlags,
     attach: flag.list("-a, --attach STREAM", "Attach to stdin, stdout or stderr"),
     detach: flag.boolean("-d, --detach", "Run in the background and print the id"),
-    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running", {
-      fallback: "ctrl-p,ctrl-q",
-    }),
+    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running"),
     rmi: flag.boolean("--rmi", "Remove the image too when nothing else uses it"),
     sigProxy: flag.boolean("--sig-proxy", "Pass our signals on to the container", {
       fallback: true,
@@ -51,7 +49,7 @@ export const run = command({
     }
     const isBackground = flags.detach;
     const rm = flags.rm || flags.rmi;
-    const base = createRequest({ ...flags, rm }, args);
+    const base = createRequest({ ...flags, rm }, args, engine.config.container);
     const request = { ...base, detach: isBackground };
     if (request.terminal && request.interactive && !isBackground && !isTerminal(0)) {
       output.warn(
@@ -67,7 +65,7 @@ export const run = command({
         stdin: has("stdin"),
         stdout: has("stdout"),
         stderr: has("stderr"),
-        detachKeys: flags.detachKeys,
+        detachKeys: flags.detachKeys ?? engine.config.container.detachKeys,
         sigProxy: flags.sigProxy,
       }),
     });

@@ -20,9 +20,7 @@ export const start = command({
   flags: {
     all: flag.boolean("--all", "Start all containers that do not run"),
     attach: flag.boolean("-a, --attach", "Show its output and give its exit status"),
-    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running", {
-      fallback: "ctrl-p,ctrl-q",
-    }),
+    detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running"),
     interactive: flag.boolean("-i, --interactive", "Give it our standard input"),
     latest: flag.boolean("-l, --latest", "Use the container made last"),
     sigProxy: flag.boolean("--sig-proxy", "Pass our signals on to the container", {
@@ -56,7 +54,7 @@ export const start = command({
         stdin: flags.interactive,
         stdout: true,
         stderr: true,
-        detachKeys: flags.detachKeys,
+        detachKeys: flags.detachKeys ?? engine.config.container.detachKeys,
         sigProxy: flags.sigProxy,
       }),
     };

@@ -22,7 +22,7 @@ import { changeContainer, type ContainerRow } from "../state/containers.ts";
 import { close, O } from "../sys/at.ts";
 import { environment, selfCommand } from "../sys/environment.ts";
 import { makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
-import { mount, unmount } from "../sys/mount.ts";
+import { mount } from "../sys/mount.ts";
 import { processStart } from "../sys/process.ts";
 import { VERSION } from "../version.ts";
 import { containerFiles } from "./container_files.ts";
