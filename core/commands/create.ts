@@ -1,7 +1,8 @@
 /** `coracle create`: makes a container and prints its id; nothing runs yet. */
 import { createContainer } from "../engine/create_container.ts";
 import { command } from "./command.ts";
-import { checkImageArgument, containerFlags, createRequest } from "./container_flags.ts";
+import { containerFlags } from "./container_flags.ts";
+import { checkImageArgument, createRequest } from "./create_request.ts";
 
 export const create = command({
   name: "create",

@@ -4,7 +4,8 @@ import { runContainer, streamsFor } from "../engine/run_container.ts";
 import { CoracleError, hasCode } from "../errors.ts";
 import { isTerminal } from "../sys/terminal.ts";
 import { command, type Engine, flag } from "./command.ts";
-import { checkImageArgument, containerFlags, createRequest } from "./container_flags.ts";
+import { containerFlags } from "./container_flags.ts";
+import { checkImageArgument, createRequest } from "./create_request.ts";
 
 const STREAMS = ["stdin", "stdout", "stderr"];
 
