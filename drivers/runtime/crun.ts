@@ -28,7 +28,8 @@ export const driver = {
     const layout = cgroupLayout();
     const facts = { path, version, cgroups: layout };
     if (layout === "none") return { usable: false, reason: "no cgroups are mounted", facts };
-    const refused = layout === "hybrid" ? hybridRefusal() : null;
+    const held = readTextOrNull("/sys/fs/cgroup/unified/cgroup.controllers") ?? "";
+    const refused = layout === "hybrid" ? hybridRefusal(held) : null;
     if (refused !== null) return { usable: false, reason: refused, facts };
     return { usable: true, reason: `${version} at ${path}`, facts };
   },
@@ -59,14 +60,15 @@ export const driver = {
 /**
  * crun refuses a hybrid layout in which the cgroup2 hierarchy holds controllers ("cgroups in hybrid
  * mode not supported, drop all controllers from cgroupv2"): says which and how to take them out.
+ * `held` is that hierarchy's `cgroup.controllers`; null when crun can run.
  */
-function hybridRefusal(): string | null {
-  const held = readTextOrNull("/sys/fs/cgroup/unified/cgroup.controllers")?.trim() ?? "";
-  if (held === "") return null;
-  const commands = held.split(/\s+/).map((name) => {
+export function hybridRefusal(held: string): string | null {
+  const names = held.split(/\s+/).filter((name) => name !== "");
+  if (names.length === 0) return null;
+  const commands = names.map((name) => {
     const target = `/sys/fs/cgroup/${name}`;
     return `mkdir -p ${target} && mount -t cgroup -o ${name} ${name} ${target}`;
   });
   return `crun does not run on a hybrid layout whose cgroup2 hierarchy holds controllers ` +
-    `(${held}); move them to cgroup v1 with "${commands.join(" && ")}", or use runc`;
+    `(${names.join(", ")}); move them to cgroup v1 with "${commands.join(" && ")}", or use runc`;
 }
