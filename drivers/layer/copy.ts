@@ -12,7 +12,6 @@
  *     ROOT/flat/<id>/              what the layer <id> and those below it show, read-only
  *     RUNROOT/flat-<id>            lock of who makes it
  */
-import { CoracleError } from "../../core/errors.ts";
 import { close, type Fd, lookAt, mkdirAt, O, openAt, renameAt } from "../../core/sys/at.ts";
 import { removeAt } from "../../core/sys/files.ts";
 import { lockFile } from "../../core/sys/lock.ts";
@@ -29,14 +28,15 @@ import {
 import { API, type DriverModule, type DriverPlace } from "../module.ts";
 import { listMarks, manifestMarks, writeDeletions, writeManifest } from "./copy_marks.ts";
 import { hasReflink, probeCopy } from "./copy_probe.ts";
-import { cloneTree, linkInto } from "./copy_tree.ts";
+import { cloneTree, linkInto, type TreeLinker } from "./copy_tree.ts";
 import {
   closeLevels,
   type DeltaVisitor,
   type Level,
   listing,
   type Marks,
-  measureTree,
+  measureDelta,
+  measuring,
   NO_MARKS,
   sending,
   sortChanges,
@@ -79,6 +79,7 @@ import {
   type Shelf,
   syncShelf,
   toTrash,
+  verifyByReading,
   verifyShelf,
   visibleChain,
 } from "./shelf.ts";
@@ -210,27 +211,13 @@ class CopyLayers implements LayerDriver {
   /** Of a container: what it changed; what it shares with others by cloning is not counted. */
   usage(layer: LayerRef): Usage {
     if (!this.#isTree(layer.id)) {
-      const fd = this.#open(inside(layerPath(layer.id), "diff"));
-      try {
-        return measureTree(fd);
-      } finally {
-        close(fd);
-      }
+      return this.#with(
+        inside(layerPath(layer.id), "diff"),
+        (fd) => measureDelta({ fd, marks: NO_MARKS }),
+      );
     }
-    const sum = { bytes: 0, allocated: 0, inodes: 0 };
-    const seen = new Set<bigint>();
-    const add: DeltaVisitor["object"] = (_dir, _name, _path, stat) => {
-      if (seen.has(stat.ino)) return;
-      seen.add(stat.ino);
-      sum.bytes += stat.type === "file" || stat.type === "symlink" ? stat.size : 0;
-      sum.allocated += stat.blocks * 512;
-      sum.inodes++;
-    };
-    const directory: DeltaVisitor["directory"] = (_fd, _path, stat) => {
-      sum.allocated += stat.blocks * 512;
-      sum.inodes++;
-    };
-    this.#walkChanges(layer, { directory, object: add, whiteout() {}, opaque() {} }, false);
+    const { visitor, sum } = measuring();
+    this.#walkChanges(layer, visitor, false);
     return sum;
   }
 
@@ -259,14 +246,11 @@ class CopyLayers implements LayerDriver {
     const folder = (made: Made) => made.kind === "container" ? "tree" : "diff";
     const found = verifyShelf(this.#shelf, layer, folder);
     if (found.length > 0 || depth === "exists") return found;
-    try {
+    const nowhere: TreeSink = { entry() {}, write() {}, end() {} };
+    return verifyByReading(layer, () => {
       if (depth === "stat") this.changes(layer);
-      else this.entries(layer, { entry() {}, write() {}, end() {} });
-      return [];
-    } catch (error) {
-      if (!(error instanceof CoracleError)) throw error;
-      return [{ layer: layer.id, path: raw(""), kind: "changed", detail: error.message }];
-    }
+      else this.entries(layer, nowhere);
+    });
   }
 
   #path(relative: RawPath): string {
@@ -275,6 +259,15 @@ class CopyLayers implements LayerDriver {
 
   #open(path: RawPath): Fd {
     return openAt(this.#shelf.fd, path, DIRECTORY);
+  }
+
+  #with<T>(path: RawPath, work: (fd: Fd) => T): T {
+    const fd = this.#open(path);
+    try {
+      return work(fd);
+    } finally {
+      close(fd);
+    }
   }
 
   #isTree(id: LayerId): boolean {
@@ -301,17 +294,24 @@ class CopyLayers implements LayerDriver {
     const stage = raw(`stages/flat-${top}.${ownOwner()}`);
     removeAt(this.#shelf.fd, stage);
     mkdirAt(this.#shelf.fd, stage, 0o700);
-    const fd = this.#open(stage);
-    const linker = linkInto(fd);
-    try {
+    this.#link(stage, (linker) => {
       const levels = this.#openLevels(ids);
       withOpen(levels, () => walkUnion(levels, linker));
-    } finally {
-      linker.close();
-      close(fd);
-    }
+    });
     renameAt(this.#shelf.fd, stage, this.#shelf.fd, path);
     return path;
+  }
+
+  #link(directory: RawPath, show: (linker: TreeLinker) => void): TreeLinker {
+    return this.#with(directory, (fd) => {
+      const linker = linkInto(fd);
+      try {
+        show(linker);
+      } finally {
+        linker.close();
+      }
+      return linker;
+    });
   }
 
   #removeFlat(id: LayerId): void {
@@ -322,21 +322,12 @@ class CopyLayers implements LayerDriver {
   #clone(flat: RawPath | null, stage: RawPath): void {
     const tree = inside(stage, "tree");
     if (flat === null) renameAt(this.#shelf.fd, inside(stage, "diff"), this.#shelf.fd, tree);
-    else mkdirAt(this.#shelf.fd, tree, 0o700);
-    const to = this.#open(tree);
-    try {
-      if (flat !== null) {
-        const from = this.#open(flat);
-        try {
-          cloneTree(from, to);
-        } finally {
-          close(from);
-        }
-      }
-      writeManifest(this.#path(inside(stage, "manifest")), to);
-    } finally {
-      close(to);
+    else {
+      mkdirAt(this.#shelf.fd, tree, 0o700);
+      this.#with(flat, (from) => this.#with(tree, (to) => cloneTree(from, to)));
     }
+    // Opened again: btrfs lists for a descriptor only what was there when it was opened.
+    this.#with(tree, (root) => writeManifest(this.#path(inside(stage, "manifest")), root));
   }
 
   /** The delta of a container's tree, complete before it has its name. */
@@ -344,14 +335,7 @@ class CopyLayers implements LayerDriver {
     const fresh = inside(path, "diff.new");
     removeAt(this.#shelf.fd, fresh);
     mkdirAt(this.#shelf.fd, fresh, 0o700);
-    const fd = this.#open(fresh);
-    const linker = linkInto(fd);
-    try {
-      this.#walkChanges(layer, linker, false);
-    } finally {
-      linker.close();
-      close(fd);
-    }
+    const linker = this.#link(fresh, (into) => this.#walkChanges(layer, into, false));
     removeAt(this.#shelf.fd, inside(path, "diff"));
     removeName(this.#shelf, inside(path, "list"));
     if (linker.deletions.length > 0) {
@@ -366,8 +350,7 @@ class CopyLayers implements LayerDriver {
       const options = { onlyChanged: true, lookBelow: true };
       return withOpen(levels, () => walkDelta(levels, visitor, options));
     }
-    const own = this.#openLevel(layer.id);
-    const levels = [own, ...lookBelow ? this.#openLevels(layer.chain) : []];
+    const levels = [this.#openLevel(layer.id), ...lookBelow ? this.#openLevels(layer.chain) : []];
     withOpen(levels, () => walkDelta(levels, visitor, { onlyChanged: false, lookBelow }));
   }
 

@@ -13,7 +13,7 @@ import {
   statFd,
 } from "../../core/sys/at.ts";
 import { getXattr } from "../../core/sys/xattr.ts";
-import { type Change, joinRaw, raw, type RawPath } from "../../core/terms.ts";
+import { type Change, joinRaw, raw, type RawPath, type Usage } from "../../core/terms.ts";
 import { looksSame, type Sender, type Xattrs, xattrsOf } from "./sender.ts";
 
 export interface Item {
@@ -364,11 +364,8 @@ function isOverlayWhiteout(stat: Stat | null): boolean {
   return stat !== null && stat.type === "char" && stat.major === 0 && stat.minor === 0;
 }
 
-/** Space of a tree: an inode counted once, `leaveOut` asked for each object. */
-export function measureTree(
-  root: Fd,
-  leaveOut: (stat: Stat) => boolean = isOverlayWhiteout,
-): { bytes: number; allocated: number; inodes: number } {
+/** Adds up the space of objects, an inode counted once. */
+export function measuring(): { visitor: DeltaVisitor; sum: Usage } {
   const seen = new Set<bigint>();
   const sum = { bytes: 0, allocated: 0, inodes: 0 };
   const add = (stat: Stat) => {
@@ -380,21 +377,18 @@ export function measureTree(
     sum.allocated += stat.blocks * 512;
     sum.inodes++;
   };
-  const inside = (dir: Fd) => {
-    for (const { name } of listDir(dir)) {
-      const stat = lookAt(dir, name);
-      if (stat === null || leaveOut(stat)) continue;
-      add(stat);
-      if (stat.type !== "dir") continue;
-      const fd = openAt(dir, name, DIRECTORY);
-      try {
-        inside(fd);
-      } finally {
-        close(fd);
-      }
-    }
+  const visitor: DeltaVisitor = {
+    directory: (_fd, _path, stat) => add(stat),
+    object: (_dir, _name, _path, stat) => add(stat),
+    whiteout() {},
+    opaque() {},
   };
-  add(statFd(root));
-  inside(root);
+  return { visitor, sum };
+}
+
+/** Space of one delta. */
+export function measureDelta(level: Level): Usage {
+  const { visitor, sum } = measuring();
+  walkDelta([level], visitor, { onlyChanged: false, lookBelow: false });
   return sum;
 }

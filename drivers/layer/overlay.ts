@@ -30,7 +30,7 @@ import {
   closeLevels,
   type Level,
   listing,
-  measureTree,
+  measureDelta,
   OVERLAY_MARKS,
   sending,
   sortChanges,
@@ -69,6 +69,7 @@ import {
   removeName,
   type Shelf,
   syncShelf,
+  verifyByReading,
   verifyShelf,
   visibleChain,
 } from "./shelf.ts";
@@ -205,7 +206,7 @@ class OverlayLayers implements LayerDriver {
 
   usage(layer: LayerRef): Usage {
     madeOf(this.#shelf, layer.id, "measure");
-    return this.#withLevels(layer, "own", ([top]) => measureTree((top as Level).fd));
+    return this.#withLevels(layer, "own", ([top]) => measureDelta(top as Level));
   }
 
   remove(id: LayerId): void {
@@ -228,21 +229,12 @@ class OverlayLayers implements LayerDriver {
       const detail = "the host went down while it was mounted without durability";
       found.push({ layer: layer.id, path: raw(""), kind: "torn", detail });
     }
-    // Digests of content are kept by the layer store, which knows what came in; here every object
-    // is read once, so that what the disk cannot give is found.
-    if (found.length === 0 && depth !== "exists") found.push(...this.#readAll(layer, depth));
-    return found;
-  }
-
-  #readAll(layer: LayerRef, depth: "stat" | "digest"): Finding[] {
-    try {
+    if (found.length > 0 || depth === "exists") return found;
+    const nowhere: TreeSink = { entry() {}, write() {}, end() {} };
+    return verifyByReading(layer, () => {
       if (depth === "stat") this.changes(layer);
-      else this.entries(layer, { entry() {}, write() {}, end() {} });
-      return [];
-    } catch (error) {
-      if (!(error instanceof CoracleError)) throw error;
-      return [{ layer: layer.id, path: raw(""), kind: "changed", detail: error.message }];
-    }
+      else this.entries(layer, nowhere);
+    });
   }
 
   #options(): string[] {

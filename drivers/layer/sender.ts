@@ -31,7 +31,9 @@ const CHUNK = 64 * 1024;
  * to set them at all.
  */
 export function isPrivateXattr(name: RawPath): boolean {
-  return isOverlayPrivate(name) || name === "security.selinux";
+  // xfs shows its access lists a second time under names of its own.
+  return isOverlayPrivate(name) || name === "security.selinux" ||
+    name.startsWith("trusted.SGI_ACL_");
 }
 
 /** The attributes of an open file or directory that belong to the tree; undefined when none. */

@@ -358,3 +358,14 @@ export function verifyShelf(
   }
   return found;
 }
+
+/** Reads the layer; what cannot be read is a finding. Digests are kept by the store, not here. */
+export function verifyByReading(layer: LayerRef, read: () => void): Finding[] {
+  try {
+    read();
+    return [];
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+    return [{ layer: layer.id, path: raw(""), kind: "changed", detail: error.message }];
+  }
+}
