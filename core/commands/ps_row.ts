@@ -5,6 +5,7 @@ import type { ContainerSize } from "../engine/container_size.ts";
 import { isErrno } from "../errors.ts";
 import { AT_FDCWD, readlinkAt } from "../sys/at.ts";
 import { raw } from "../terms.ts";
+import { goTime } from "./go_time.ts";
 import { ago, humanSize, shortId } from "./table_format.ts";
 
 export interface PsView {
@@ -187,11 +188,6 @@ function mountPoints({ record }: ListedContainer): string[] {
 
 function unixSeconds(time: string): number {
   return time === "" ? NEVER : Math.floor(Date.parse(time) / 1000);
-}
-
-/** As Go prints a time in UTC: "2026-01-02 03:04:05.123456789 +0000 UTC". */
-export function goTime(time: string): string {
-  return `${time.replace("T", " ").replace(/\.?0*Z$/, "").replace(/Z$/, "")} +0000 UTC`;
 }
 
 type Namespaces = Readonly<Partial<Record<keyof typeof NAMESPACE_FILES, string>>>;
