@@ -1,8 +1,12 @@
 /** Commands that take several containers: choose them, do each, and say which could not be done. */
 import { CoracleError } from "../errors.ts";
-import { findContainer, latestContainer } from "../engine/find_container.ts";
-import { type ContainerRow, listContainers } from "../state/containers.ts";
-import type { Database } from "../state/database.ts";
+import {
+  allContainers,
+  type ContainerRow,
+  findContainer,
+  latestContainer,
+} from "../engine/find_container.ts";
+import type { Engine } from "./command.ts";
 import { readText } from "../sys/files.ts";
 import type { Context } from "./context.ts";
 import { errorLines, errorObject } from "./error_text.ts";
@@ -14,6 +18,8 @@ export interface Choice {
   readonly cidfiles?: readonly string[];
   /** What is not there is passed over. */
   readonly ignore?: boolean;
+  /** Exit status for a container that is not there, when it is not 125. */
+  readonly missingStatus?: number;
   /** With `all`: which ones. */
   readonly where?: (row: ContainerRow) => boolean;
 }
@@ -50,12 +56,12 @@ export async function eachContainer(
       await doing();
     } catch (error) {
       if (choice.ignore && error instanceof CoracleError && error.code === "notfound") return;
-      if (status === 0) status = error instanceof CoracleError ? error.exitStatus : 125;
+      if (status === 0) status = statusOf(error, choice);
       tellError(context, error);
     }
   };
   if (choice.all) {
-    for (const row of listContainers(db)) {
+    for (const row of allContainers(db)) {
       if (choice.where?.(row) ?? true) await attempt(() => work(row, row.id));
     }
     return status;
@@ -68,6 +74,11 @@ export async function eachContainer(
     });
   }
   return status;
+}
+
+function statusOf(error: unknown, choice: Choice): number {
+  if (!(error instanceof CoracleError)) return 125;
+  return error.code === "notfound" ? choice.missingStatus ?? error.exitStatus : error.exitStatus;
 }
 
 function inTurn(
@@ -98,7 +109,7 @@ export function tellError(context: Context, error: unknown): void {
 
 /** The container named by `--latest` or the only argument. */
 export function oneContainer(
-  db: Database,
+  db: Engine["db"],
   name: string | undefined,
   latest: boolean,
 ): ContainerRow {

@@ -1,8 +1,8 @@
 /** `coracle rm`: removes containers. */
+import type { ContainerRow } from "../engine/find_container.ts";
 import { listedContainers } from "../engine/list_containers.ts";
 import { removeContainer } from "../engine/remove_container.ts";
 import { CoracleError } from "../errors.ts";
-import type { ContainerRow } from "../state/containers.ts";
 import { command, flag } from "./command.ts";
 import { eachContainer } from "./each_container.ts";
 
@@ -41,6 +41,7 @@ export const rm = command({
       all: flags.all || fitting !== undefined,
       ignore: flags.ignore || flags.force,
       cidfiles: flags.cidfile,
+      missingStatus: 1,
       ...(fitting === undefined ? {} : { where: (row: ContainerRow) => fitting.has(row.id) }),
     };
     const status = await eachContainer(context, args, choice, (row, wanted) => {

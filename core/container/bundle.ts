@@ -14,6 +14,8 @@ export interface BundleFiles {
   readonly hostname?: string;
   readonly resolvConf?: string;
   readonly containerEnv?: string;
+  /** tzfile(5). */
+  readonly localtime?: Uint8Array;
 }
 
 const NAMES: Readonly<Record<keyof BundleFiles, string>> = {
@@ -21,6 +23,7 @@ const NAMES: Readonly<Record<keyof BundleFiles, string>> = {
   hostname: "hostname",
   resolvConf: "resolv.conf",
   containerEnv: "containerenv",
+  localtime: "localtime",
 };
 const KEYS = Object.keys(NAMES) as (keyof BundleFiles)[];
 

@@ -30,6 +30,7 @@ export interface ContainerPaths {
   readonly hostname?: string;
   readonly resolvConf?: string;
   readonly containerEnv?: string;
+  readonly localtime?: string;
   /** A tmpfs of our own for /dev/shm, so that other containers can join; the owner's when joining. */
   readonly shm?: string;
   /** The init program for `--init`. */

@@ -3,6 +3,7 @@ import { checkName, nameTaken, randomName } from "../container/names.ts";
 import { FIRST, SECOND } from "../container/name_words.ts";
 import { checkBindSources } from "../container/host/bind_sources.ts";
 import { hostFacts } from "../container/host/facts.ts";
+import { timeZone } from "../container/host/time_zone.ts";
 import type { ContainerRecord, RecordedImage } from "../container/record.ts";
 import type { CreateRequest } from "../container/request.ts";
 import { type ResolvedContainer, resolveRequest } from "../container/resolve.ts";
@@ -61,7 +62,8 @@ export function createContainer(
     signalNumber,
     hostCapabilities: hostFacts().capabilities,
   });
-  checkBindSources(resolved.mounts);
+  checkMounts(resolved);
+  if (request.timezone !== undefined) timeZone(request.timezone);
   checkOthers(engine, request);
   const volumes = makeVolumes(engine, resolved);
   const owner = options.isOwned ? selfText() : "";
@@ -168,6 +170,22 @@ function withVolumesFrom(engine: Engine, request: CreateRequest): CreateRequest 
   );
   for (const mount of request.mounts) mounts.set(mount.destination, mount);
   return { ...request, mounts: [...mounts.values()] };
+}
+
+/** What the engine cannot mount is refused here, by name, before anything is made. */
+function checkMounts({ mounts }: ResolvedContainer): void {
+  checkBindSources(mounts);
+  for (const mount of mounts) {
+    const asked = mount.type === "image"
+      ? "mounts of type image"
+      : mount.overlay
+      ? 'the mount option "O"'
+      : null;
+    if (asked === null) continue;
+    throw new CoracleError("unsupported", `cannot mount at "${mount.destination}"`, {
+      why: `${asked} are not part of coracle yet`.replace('"O" are', '"O" is'),
+    });
+  }
 }
 
 /** A container whose namespaces are joined must be there now, not only at the start. */

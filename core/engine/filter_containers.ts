@@ -20,7 +20,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     const patterns = values.map(pattern);
     return ({ row }) => patterns.some((one) => one?.test(row.name));
   },
-  label: (values) => ({ record }) => values.every((value) => hasLabel(record.resolved.labels, value)),
+  label: (values) => ({ record }) =>
+    values.every((value) => hasLabel(record.resolved.labels, value)),
   "label!": (values) => ({ record }) =>
     !values.every((value) => hasLabel(record.resolved.labels, value)),
   status: byStatus,

@@ -10,6 +10,8 @@ import {
 import type { Database } from "../state/database.ts";
 import type { ContainerId } from "../terms.ts";
 
+export type { ContainerRow };
+
 /**
  * The container called `wanted`: a full name first, then an id or the unique beginning of one.
  * Fails with `notfound` ("no such container") and with `usage` when several ids begin so.
@@ -46,4 +48,9 @@ export function latestContainer(db: Database): ContainerRow {
   throw new CoracleError("notfound", "cannot find the latest container", {
     why: "no such container: there is none",
   });
+}
+
+/** Every container, oldest first. */
+export function allContainers(db: Database): ContainerRow[] {
+  return listContainers(db);
 }

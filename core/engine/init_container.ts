@@ -15,6 +15,7 @@ import {
 import { hostnameOf, ociConfig } from "../container/oci_config.ts";
 import { seccompProfile } from "../container/host/seccomp_profile.ts";
 import { resolveUser } from "../container/users.ts";
+import { timeZone } from "../container/host/time_zone.ts";
 import { prepareWorkdir } from "../container/host/workdir.ts";
 import { CoracleError } from "../errors.ts";
 import { containerHolder, mountLayer } from "../layer/store.ts";
@@ -24,6 +25,7 @@ import { environment, selfCommand } from "../sys/environment.ts";
 import { makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
 import { mount } from "../sys/mount.ts";
 import { processStart } from "../sys/process.ts";
+import { findProgram } from "../sys/spawn.ts";
 import { VERSION } from "../version.ts";
 import { containerFiles } from "./container_files.ts";
 import { freshRow } from "./container_lock.ts";
@@ -134,7 +136,7 @@ function describe(engine: Engine, row: ContainerRow, rootfs: string) {
   const root = openText(rootfs, O.RDONLY | O.DIRECTORY);
   try {
     const user = resolveUser(root, { user: resolved.user, groupAdd: request.groupAdd });
-    const sources = mountSources(engine, row, root);
+    const sources = mountSources(engine, row, { root, user });
     prepareWorkdir(root, {
       path: resolved.workdir,
       isImageWorkdir: resolved.isImageWorkdir,
@@ -158,6 +160,7 @@ function describe(engine: Engine, row: ContainerRow, rootfs: string) {
           resolvConf: resolvConfText({ request, base: readTextOrNull("/etc/resolv.conf") ?? "" }),
         }
         : {}),
+      ...(request.timezone === undefined ? {} : { localtime: timeZone(request.timezone) }),
       containerEnv: containerEnvText({
         version: VERSION,
         id: row.id,
@@ -177,7 +180,12 @@ function describe(engine: Engine, row: ContainerRow, rootfs: string) {
       resolved,
       user,
       host,
-      paths: { rootfs, ...bundlePaths(bundle, texts), ...(shm === undefined ? {} : { shm }) },
+      paths: {
+        rootfs,
+        ...bundlePaths(bundle, texts),
+        ...(shm === undefined ? {} : { shm }),
+        ...(request.init ? { init: findInit(request.initPath) } : {}),
+      },
       sources,
       sourceFlags: sourceFlags(
         resolved.mounts.filter((one) => one.type === "bind").map((one) => one.source),
@@ -194,6 +202,23 @@ function describe(engine: Engine, row: ContainerRow, rootfs: string) {
   } finally {
     close(root);
   }
+}
+
+/** Where distributions put the init programs that Podman and Docker use. */
+const INITS = ["/usr/libexec/podman/catatonit", "catatonit", "docker-init", "tini-static", "tini"];
+
+/** The program for `--init`. Fails with `unsupported` when the host has none. */
+function findInit(path: string | undefined): string {
+  for (const candidate of path === undefined ? INITS : [path]) {
+    const found = findProgram(candidate);
+    if (found !== null) return found;
+  }
+  throw new CoracleError("unsupported", 'cannot use "--init"', {
+    why: path === undefined
+      ? "container-init binary not found on the host"
+      : `no program "${path}"`,
+    hint: 'install the package "catatonit" or "tini", or name one with "--init-path"',
+  });
 }
 
 /** Shared memory of the container's own, outside of it, so that `--ipc container:` can join it. */

@@ -1,6 +1,11 @@
 /** `images`: every image with its names and uses, out of the records alone; no blob is opened. */
 import { splitName } from "../image/reference.ts";
-import { type ImageRow, imageUses, listImageNames, listImages as listRows } from "../state/images.ts";
+import {
+  type ImageRow,
+  imageUses,
+  listImageNames,
+  listImages as listRows,
+} from "../state/images.ts";
 import type { ImageId } from "../terms.ts";
 import type { Engine } from "./engine.ts";
 

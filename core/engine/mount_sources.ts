@@ -5,7 +5,12 @@ import type { ContainerRow } from "../state/containers.ts";
 import { volumeByName } from "../state/volumes.ts";
 import { recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
+import { giveTree } from "../container/host/give_tree.ts";
+import type { ResolvedUser } from "../container/users.ts";
 import { fillVolume, volumeData } from "./volume_store.ts";
+
+/** The user of the container, for the mount option `U`. */
+type Owner = Pick<ResolvedUser, "uid" | "gid">;
 
 /**
  * Host directories by volume name. Volumes that were never used are filled from the image below
@@ -14,12 +19,13 @@ import { fillVolume, volumeData } from "./volume_store.ts";
 export function mountSources(
   engine: Pick<Engine, "db" | "paths">,
   row: ContainerRow,
-  root: number,
+  inside: { readonly root: number; readonly user: Owner },
 ): Record<string, string> {
   const { mounts } = recordOf(row).resolved;
   checkBindSources(mounts);
   const sources: Record<string, string> = {};
   for (const mount of mounts) {
+    if (mount.type === "bind" && mount.chown) giveTree(mount.source, inside.user);
     if (mount.type !== "volume") continue;
     const volume = volumeByName(engine.db, mount.source);
     if (volume === undefined) {
@@ -27,8 +33,14 @@ export function mountSources(
         why: `no volume with name "${mount.source}" found: no such volume`,
       });
     }
-    if (!mount.noCopy) fillVolume(engine, volume, { root, destination: mount.destination });
+    if (!mount.noCopy) {
+      fillVolume(engine, volume, {
+        root: inside.root,
+        destination: mount.destination,
+      });
+    }
     sources[mount.source] = volumeData(engine.paths, mount.source);
+    if (mount.chown) giveTree(volumeData(engine.paths, mount.source), inside.user);
   }
   return sources;
 }

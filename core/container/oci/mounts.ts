@@ -88,6 +88,7 @@ function ownFiles({ resolved, paths }: OciContext): OciMount[] {
     ["/etc/hostname", paths.hostname],
     ["/etc/resolv.conf", paths.resolvConf],
     ["/run/.containerenv", paths.containerEnv],
+    ["/etc/localtime", paths.localtime],
   ];
   const mounts: OciMount[] = [];
   for (const [destination, source] of files) {
