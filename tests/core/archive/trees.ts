@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -22,16 +22,24 @@ import { type WalkNotes, type WalkOptions, walkTree } from "../../../core/archiv
 
 export const isRoot: boolean = process.getuid?.() === 0;
 
-const made: string[] = [];
-after(() => {
-  // rm(1): the runtimes fail or take seconds on paths longer than PATH_MAX.
-  if (made.length > 0) execFileSync("rm", ["-rf", ...made.splice(0)]);
-});
+let base: string | null = null;
+let count = 0;
 
-/** A new directory that goes away after the tests of the file. */
+/** rm(1), because the runtimes fail or take seconds on paths longer than PATH_MAX. */
+function cleanUp(): void {
+  if (base !== null) execFileSync("rm", ["-rf", base]);
+  base = null;
+}
+// Bun loads this module once for all test files, so a hook would come after the first file only;
+// Deno's test runner loads it for each file, and has no exit event of node's.
+if ("Bun" in globalThis) process.on("exit", cleanUp);
+else after(cleanUp);
+
+/** A new directory that goes away after the tests. */
 export function scratch(): string {
-  const path = mkdtempSync(join(tmpdir(), "archive-"));
-  made.push(path);
+  base ??= mkdtempSync(join(tmpdir(), "archive-"));
+  const path = join(base, `${++count}`);
+  mkdirSync(path);
   return path;
 }
 
