@@ -169,13 +169,13 @@ async function execute(
     // What was printed before the failure belongs before its message.
     output.flush();
     throw error;
-  } finally {
-    if (spec.needs.length > 0) closeEngine(engine);
   }
 }
 
 /**
- * Opens the parts in `needs`; touching another one is a bug and says so. A command that `changes`
+ * Opens the parts in `needs`; nothing closes them, the process ends: the last one to close a WAL
+ * database writes it all into the main file and waits for the disk, which would cost every command
+ * more than its work. Touching another one is a bug and says so. A command that `changes`
  * the store first has finished or undone what a kill left; the parts that this takes may be missing
  * on the host as long as nothing needs them.
  */
@@ -207,10 +207,7 @@ async function openEngine(
       }
       if (part === "monitor") opened.monitor = await openProgram("monitor", config, opened.db);
     } catch (error) {
-      if (spec.needs.includes(part)) {
-        closeEngine(opened);
-        throw error;
-      }
+      if (spec.needs.includes(part)) throw error;
       missing[part] = error;
     }
   }
@@ -306,10 +303,6 @@ async function openProgram<K extends "runtime" | "monitor">(
   const found = await findDriver(kind, config);
   setMeta(db, key, `${db.bootId} ${found.name}`);
   return found.open();
-}
-
-function closeEngine(engine: Opened): void {
-  engine.db?.handle.close();
 }
 
 function driverDesk(config: Config): DriverDesk {
