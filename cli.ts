@@ -21,6 +21,7 @@ interface Telling {
   logFormat: LogFormat;
 }
 
+let hasStore = false;
 const argv = scriptArguments();
 const only = argv.length === 1 ? argv[0] : undefined;
 if (only === "--version" || only === "-v" || only === "version") {
@@ -32,7 +33,16 @@ if (only === "--version" || only === "-v" || only === "version") {
     const { VERSION } = await import("./core/version.ts");
     console.log(`coracle version ${VERSION}`);
   }
-} else process.exit(await main(argv));
+} else {
+  const status = await main(argv);
+  if (hasStore) {
+    // The last one to close a WAL database writes it all into the main file and waits for the disk,
+    // which would cost every command more than its work; the runtime's own exit closes it.
+    const { endProcess } = await import("./core/sys/process.ts");
+    endProcess(status);
+  }
+  process.exit(status);
+}
 
 async function main(words: readonly string[]): Promise<number> {
   const telling: Telling = { logLevel: "warn", logFormat: earlyFormat(words) };
@@ -173,9 +183,7 @@ async function execute(
 }
 
 /**
- * Opens the parts in `needs`; nothing closes them, the process ends: the last one to close a WAL
- * database writes it all into the main file and waits for the disk, which would cost every command
- * more than its work. Touching another one is a bug and says so. A command that `changes`
+ * Opens the parts in `needs`; touching another one is a bug and says so. A command that `changes`
  * the store first has finished or undone what a kill left; the parts that this takes may be missing
  * on the host as long as nothing needs them.
  */
@@ -195,6 +203,7 @@ async function openEngine(
   const { openDatabase } = await import("./core/state/database.ts");
   const { bootId } = await import("./core/sys/process.ts");
   opened.db = openDatabase(`${config.root}/state.db`, bootId());
+  hasStore = true;
   const wanted = new Set<EnginePart>(spec.needs);
   if (spec.changes) wanted.add("layers").add("runtime");
   for (const part of wanted) {

@@ -68,6 +68,7 @@ export const libc = await openLibrary("libc.so.6", {
   prctlText: { a: ["i32", "buf", "u64", "u64", "u64"], r: "i32", sym: "prctl" },
   prlimit: { a: ["i32", "i32", "buf", "buf"], r: "i32" },
   umask: { a: ["u32"], r: "i32" },
+  exit: { a: ["i32"], r: "i32", sym: "_exit" },
   setsid: { a: [], r: "i32" },
   unshare: { a: ["i32"], r: "i32" },
   posix_spawn: { a: ["buf", "buf", "buf", "buf", "buf", "buf"], r: "i32" },
