@@ -10,7 +10,7 @@ import { localName } from "../image/reference.ts";
 import { chainIdOn } from "../layer/chain.ts";
 import { lockChain, stageLayer } from "../layer/store.ts";
 import { close, type Fd, O, seek, SEEK_CUR, statFd } from "../sys/at.ts";
-import { lookAtText, openText } from "../sys/files.ts";
+import { lookAtText, openText, removeFile } from "../sys/files.ts";
 import { env } from "../sys/environment.ts";
 import { architecture } from "../sys/host.ts";
 import type { ImageConfig, ImageId, ImageRunConfig, Manifest } from "../terms.ts";
@@ -126,7 +126,9 @@ async function takeTar(intake: Intake, tar: StagedTar, facts: Facts): Promise<Im
     });
     const chainId = chainIdOn(null, read.diffId);
     // Until the image is known its layer is nobody's: the lock tells recovery to leave it alone.
-    using _lock = lockChain(engine.layers, chainId);
+    using undo = new DisposableStack();
+    const lock = undo.use(lockChain(engine.layers, chainId));
+    undo.defer(() => removeFile(lock.path));
     staging.keep(tar.file, read.digest);
     const { diffId, bytes: size } = read;
     intake.layers.set(chainId, { layer: stage, chainId, diffId, size });

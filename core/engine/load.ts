@@ -56,8 +56,7 @@ async function takeAll(intake: Intake, found: readonly FoundImage[]): Promise<Lo
 
 /** Stages the image's documents, and makes the manifest of an archive that has none. */
 function newImage(staging: BlobStaging, found: FoundImage, taken: TakenImage): NewImage {
-  const made = found.manifest === null ? madeManifest(found, taken.layers) : null;
-  const manifest = found.manifest?.manifest ?? made ?? madeManifest(found, taken.layers);
+  const manifest = found.manifest?.manifest ?? madeManifest(found, taken.layers);
   const bytes = found.manifest?.bytes ?? writeManifest(DOCKER_MANIFEST, manifest);
   const digest = found.manifest?.digest ?? digestOf(bytes);
   staging.put(bytes);
