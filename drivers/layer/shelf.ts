@@ -132,7 +132,8 @@ export function makeStage(
     throw new CoracleError("exists", `cannot make layer "${spec.id}"`, { why: "the id is taken" });
   }
   const parent = spec.chain[0];
-  if (parent !== undefined && findLayer(shelf, parent) === null) {
+  const parentPath = parent === undefined ? null : findLayer(shelf, parent);
+  if (parent !== undefined && parentPath === null) {
     throw new CoracleError("notfound", `cannot make layer "${spec.id}"`, {
       why: `no such layer: its parent "${parent}"`,
     });
@@ -143,7 +144,7 @@ export function makeStage(
     const short = takeShortName(shelf, spec.id);
     const made = { short, kind: spec.kind, owner: ownOwner(), hidesAll: false };
     symlinkAt(madeText(made), shelf.fd, inside(stage, "made"));
-    if (folder !== null) makeRoot(shelf, inside(stage, folder), spec);
+    if (folder !== null) makeRoot(shelf, inside(stage, folder), parentPath);
   } catch (error) {
     discard(shelf, stage, spec.id);
     throw error;
@@ -169,20 +170,20 @@ const PLAIN_ROOT: RootLook = { mode: 0o755, uid: 0, gid: 0, mtime: 0n };
 /** The parent's root: a container of an image with a 0700 root has one too. */
 export function rootLook(shelf: Shelf, spec: LayerRef): RootLook {
   const parent = spec.chain[0];
-  const path = parent === undefined ? null : findLayer(shelf, parent);
-  return path === null ? PLAIN_ROOT : statAt(shelf.fd, inside(path, "diff"));
+  return rootOf(shelf, parent === undefined ? null : findLayer(shelf, parent));
 }
 
-function makeRoot(shelf: Shelf, path: RawPath, spec: LayerRef): void {
-  const look = rootLook(shelf, spec);
+function rootOf(shelf: Shelf, parentPath: RawPath | null): RootLook {
+  return parentPath === null ? PLAIN_ROOT : statAt(shelf.fd, inside(parentPath, "diff"));
+}
+
+function makeRoot(shelf: Shelf, path: RawPath, parentPath: RawPath | null): void {
+  const look = rootOf(shelf, parentPath);
   mkdirAt(shelf.fd, path, 0o755);
   if (look.uid !== 0 || look.gid !== 0) chownAt(shelf.fd, path, look.uid, look.gid);
   // Always: mkdir(2) obeys the umask.
   chmodAt(shelf.fd, path, look.mode);
-  const parent = spec.chain[0];
-  if (parent !== undefined) {
-    copyXattrs(shelf, inside(findLayer(shelf, parent) ?? path, "diff"), path);
-  }
+  if (parentPath !== null) copyXattrs(shelf, inside(parentPath, "diff"), path);
   utimeAt(shelf.fd, path, look.mtime);
 }
 
@@ -214,8 +215,8 @@ function takeShortName(shelf: Shelf, id: LayerId): string {
 
 /** The record of a layer or stage. Throws `notfound` when there is none. */
 export function madeOf(shelf: Shelf, id: LayerId, verb: string): Made {
-  const path = findLayer(shelf, id);
-  const made = path === null ? null : readMade(shelf, path);
+  const stage = shelf.stages.get(id);
+  const made = readMade(shelf, stage ?? layerPath(id));
   if (made === null) throw noSuchLayer(verb, id);
   return made;
 }

@@ -24,7 +24,7 @@ const DATA_LIMIT = 4095;
 
 function escaped(path: string): string {
   return path.replace(
-    /[ \t\n\\#]/g,
+    /[ \t\n\\]/g,
     (letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
 }
