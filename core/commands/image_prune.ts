@@ -24,7 +24,10 @@ export const imagePrune = command({
     const what = all
       ? "all images without at least one container associated with them"
       : "all dangling images";
-    if (!force && !confirm(output, `WARNING! This command removes ${what}.`)) return;
+    if (!force) {
+      output.line(`WARNING! This command removes ${what}.`);
+      if (!confirm(output)) return;
+    }
     const candidates = listAllImages(engine)
       .filter((image) => (all || image.isDangling) && isWanted(image))
       .map(({ row }) => row.id);
