@@ -1,33 +1,39 @@
-/** The question before something is removed for good. */
+/** Asks before something is removed for good. */
 import { CoracleError } from "../errors.ts";
 import { read } from "../sys/at.ts";
 import type { Output } from "./output.ts";
 
-const STDIN = 0;
+/** Longer than any answer. */
+const ANSWER = 1024;
 
-/** Asks on standard output and reads a line. Fails with `usage` when there is nobody to answer. */
-export function confirm(output: Output, warning: string): boolean {
-  output.line(warning);
-  output.write("Are you sure you want to continue? [y/N] ");
+/**
+ * Prints the question with " [y/N] " and reads a line of standard input. Only an answer that begins
+ * with "y" is a yes. Fails with `usage` when there is nobody to answer.
+ */
+export function confirm(
+  output: Output,
+  question = "Are you sure you want to continue?",
+): boolean {
+  output.write(`${question} [y/N] `);
   output.flush();
   const answer = readLine();
-  if (answer === null) {
-    throw new CoracleError("usage", "cannot ask for confirmation", {
-      why: "standard input is at its end: EOF",
-      hint: "use --force to go on without a question",
-    });
-  }
-  return answer.trim().toLowerCase().startsWith("y");
+  if (answer !== null) return answer.trim().toLowerCase().startsWith("y");
+  output.line("");
+  throw new CoracleError("usage", "cannot ask for confirmation", {
+    why: "EOF on standard input",
+    hint: 'answer "y", or use "--force"',
+  });
 }
 
-/** Byte by byte, so that nothing after the line is taken from the next reader. */
+/** Byte by byte: what follows the line belongs to somebody else. Null at the end of input. */
 function readLine(): string | null {
-  const byte = new Uint8Array(new ArrayBuffer(1));
   const bytes: number[] = [];
-  while (read(STDIN, byte) === 1) {
-    const [value = 0] = byte;
-    if (value === 0x0a) return Buffer.from(bytes).toString("utf8");
-    bytes.push(value);
+  const one = new Uint8Array(new ArrayBuffer(1));
+  while (bytes.length < ANSWER) {
+    if (read(0, one) === 0) return bytes.length === 0 ? null : Buffer.from(bytes).toString();
+    const byte = one[0] ?? 10;
+    if (byte === 10) break;
+    bytes.push(byte);
   }
-  return bytes.length === 0 ? null : Buffer.from(bytes).toString("utf8");
+  return Buffer.from(bytes).toString();
 }

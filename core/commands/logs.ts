@@ -2,9 +2,8 @@
 import { parseMoment } from "../container/arguments/moment.ts";
 import type { LogSink } from "../container/log_printer.ts";
 import { printLogs } from "../engine/container_logs.ts";
-import { findContainer, latestContainer } from "../engine/find_container.ts";
+import { type ContainerRow, findContainer, latestContainer } from "../engine/find_container.ts";
 import { CoracleError } from "../errors.ts";
-import type { ContainerRow } from "../state/containers.ts";
 import { command, type Context, flag } from "./command.ts";
 
 /** Podman's order of colours: one for each container, then again from the start. */

@@ -1,10 +1,9 @@
 /** `coracle top`: the processes of a running container. */
 import { execInContainer } from "../engine/exec_container.ts";
 import { containerNames, containerProcesses, hostNames } from "../engine/container_processes.ts";
-import { findContainer, latestContainer } from "../engine/find_container.ts";
+import { type ContainerRow, findContainer, latestContainer } from "../engine/find_container.ts";
 import { type Column, columnOf, COLUMNS, STANDARD_COLUMNS } from "../engine/process_columns.ts";
 import { CoracleError } from "../errors.ts";
-import type { ContainerRow } from "../state/containers.ts";
 import { close, O, readAll, seek } from "../sys/at.ts";
 import { openText } from "../sys/files.ts";
 import { command, type Context, flag } from "./command.ts";
@@ -47,11 +46,17 @@ export const top = command({
     const names = { inside: containerNames(row), host: hostNames() };
     const lines = [
       columns.map(({ title }) => title),
-      ...processes.map((one) => columns.map(({ show }) => show(one, names).replace(/\s/g, " "))),
+      ...processes.map((one) => columns.map(({ show }) => cell(show(one, names)))),
     ];
     output.write(alignColumns(`${lines.map((cells) => cells.join("\t")).join("\n")}\n`));
   },
 });
+
+/** What a process calls itself may hold control characters, which must not reach the terminal. */
+function cell(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/\s/g, " ").replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
+}
 
 /** Null when a word is no descriptor: then all of them are meant for ps(1). */
 function columnsOf(words: readonly string[]): Column[] | null {

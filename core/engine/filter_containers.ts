@@ -17,7 +17,7 @@ type Maker = (values: readonly string[], engine: Parts) => ContainerMatch;
 const MAKERS: Readonly<Record<string, Maker>> = {
   id: (values) => ({ row }) => values.some((value) => fitsId(row.id, value)),
   name: (values) => {
-    const patterns = values.map(pattern);
+    const patterns = values.map(patternOf);
     return ({ row }) => patterns.some((one) => one?.test(row.name));
   },
   label: (values) => ({ record }) =>
@@ -118,7 +118,7 @@ export function untilMoment(values: readonly string[]): bigint {
 }
 
 /** Null: the text is no pattern, which fits nothing. */
-function pattern(text: string): RegExp | null {
+export function patternOf(text: string): RegExp | null {
   try {
     return new RegExp(text);
   } catch {
@@ -127,7 +127,7 @@ function pattern(text: string): RegExp | null {
 }
 
 function fitsId(id: string, value: string): boolean {
-  return /^[0-9a-f]*$/.test(value) ? id.startsWith(value) : pattern(value)?.test(id) === true;
+  return /^[0-9a-f]*$/.test(value) ? id.startsWith(value) : patternOf(value)?.test(id) === true;
 }
 
 const STATUSES: readonly string[] = [
@@ -174,7 +174,7 @@ function isFrom(
   if (image === null) return false;
   if (value.length >= 6 && image.id.startsWith(value.replace(/^sha256:/, ""))) return true;
   const plain = image.name.replace(/:latest$/, "");
-  return image.name === value || plain === value || pattern(value)?.test(image.name) === true;
+  return image.name === value || plain === value || patternOf(value)?.test(image.name) === true;
 }
 
 function earliest(names: readonly string[], engine: Parts): string {

@@ -14,8 +14,9 @@ import {
   volumesByPrefix,
 } from "../state/volumes.ts";
 import { close, listDir, O, openBeneath } from "../sys/at.ts";
-import { makeDirs, openText, removeTree } from "../sys/files.ts";
-import { lockFile } from "../sys/lock.ts";
+import { exists, makeDirs, openText, removeTree } from "../sys/files.ts";
+import { type FileLock, lockFile } from "../sys/lock.ts";
+import { mountsBelow } from "../sys/mount_table.ts";
 import { raw } from "../terms.ts";
 import { timestamp } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
@@ -33,14 +34,23 @@ export interface NewVolume {
   readonly isAnonymous?: boolean;
 }
 
-/** Makes the directory, then the record. Fails with `exists`. */
+/** A new volume. Fails with `exists`. */
 export function createVolume(engine: Parts, wanted: NewVolume): VolumeRow {
+  using _lock = lockVolume(engine, wanted.name);
+  if (volumeByName(engine.db, wanted.name) === undefined) return makeLocked(engine, wanted);
+  throw new CoracleError("exists", `cannot create volume "${wanted.name}"`, {
+    why: `volume with name ${wanted.name} already exists: volume already exists`,
+  });
+}
+
+/** Held by whoever makes, fills or removes the volume: a directory without a record is not touched by recovery meanwhile. */
+function lockVolume(engine: Parts, name: string): FileLock {
+  return lockFile(`${engine.paths.locks}/volume-${name}`);
+}
+
+/** Makes the directory, then the record. */
+function makeLocked(engine: Parts, wanted: NewVolume): VolumeRow {
   const { name } = wanted;
-  if (volumeByName(engine.db, name) !== undefined) {
-    throw new CoracleError("exists", `cannot create volume "${name}"`, {
-      why: `volume with name ${name} already exists: volume already exists`,
-    });
-  }
   makeDirs(volumeData(engine.paths, name), 0o755);
   const row: VolumeRow = {
     name,
@@ -56,34 +66,60 @@ export function createVolume(engine: Parts, wanted: NewVolume): VolumeRow {
 
 /** The volume of that name, made when it is missing; two processes may ask at once. */
 export function ensureVolume(engine: Parts, wanted: NewVolume): VolumeRow {
-  using _lock = lockFile(`${engine.paths.locks}/volume-${wanted.name}`);
-  return volumeByName(engine.db, wanted.name) ?? createVolume(engine, wanted);
+  using _lock = lockVolume(engine, wanted.name);
+  return volumeByName(engine.db, wanted.name) ?? makeLocked(engine, wanted);
 }
 
 /** By name or the unique beginning of it. Fails with `notfound` ("no such volume"). */
 export function findVolume(engine: Parts, wanted: string): VolumeRow {
-  const row = volumeByName(engine.db, wanted);
+  const row = lookForVolume(engine, wanted);
   if (row !== undefined) return row;
-  const [first, second] = volumesByPrefix(engine.db, wanted);
-  if (first === undefined || second !== undefined) {
-    throw new CoracleError(
-      first === undefined ? "notfound" : "usage",
-      `cannot find volume "${wanted}"`,
-      {
-        why: first === undefined
-          ? `no volume with name "${wanted}" found: no such volume`
-          : `more than one result for volume name ${wanted}: volume already exists`,
-        hint: 'list them with "coracle volume ls"',
-        exitStatus: 1,
-      },
-    );
-  }
-  return first;
+  throw new CoracleError("notfound", `cannot find volume "${wanted}"`, {
+    why: `no volume with name "${wanted}" found: no such volume`,
+    hint: 'list them with "coracle volume ls"',
+    exitStatus: 1,
+  });
 }
 
-/** Fails with `busy` and exit status 2 when a container uses it. */
+/** As `findVolume`, but undefined when there is none. Fails with `usage` when several begin so. */
+export function lookForVolume(engine: Pick<Parts, "db">, wanted: string): VolumeRow | undefined {
+  const row = volumeByName(engine.db, wanted);
+  if (row !== undefined || wanted === "") return row;
+  const [first, second] = volumesByPrefix(engine.db, wanted);
+  if (second === undefined) return first;
+  throw new CoracleError("usage", `cannot choose volume "${wanted}"`, {
+    why: `more than one result for volume name "${wanted}": volume already exists`,
+    hint: "give its whole name",
+  });
+}
+
+/** Is there a volume of exactly this name? */
+export function hasVolume(engine: Pick<Parts, "db">, name: string): boolean {
+  return volumeByName(engine.db, name) !== undefined;
+}
+
+/** Podman's JSON of a volume. */
+export function describeVolume(engine: Pick<Parts, "paths">, row: VolumeRow) {
+  return {
+    Name: row.name,
+    Driver: "local",
+    Mountpoint: volumeData(engine.paths, row.name),
+    CreatedAt: row.created,
+    Labels: row.labels,
+    Scope: "local",
+    Options: row.options,
+    ...(row.isAnonymous ? { Anonymous: true } : {}),
+    MountCount: 0,
+    ...(row.isFilled ? {} : { NeedsCopyUp: true, NeedsChown: true }),
+  };
+}
+
+/**
+ * Removes the volume with what is in it. Fails with `busy` and exit status 2 when a container uses
+ * it, and with `busy` when something is mounted in it, before anything has changed.
+ */
 export function removeVolume(engine: Parts, row: VolumeRow): void {
-  using _lock = lockFile(`${engine.paths.locks}/volume-${row.name}`);
+  using _lock = lockVolume(engine, row.name);
   const users = usersOfVolume(engine.db, row.name);
   if (users.length > 0) {
     throw new CoracleError("busy", `cannot remove volume "${row.name}"`, {
@@ -93,8 +129,16 @@ export function removeVolume(engine: Parts, row: VolumeRow): void {
       exitStatus: 2,
     });
   }
+  const directory = `${engine.paths.volumes}/${row.name}`;
+  const mount = exists(directory) ? mountsBelow(directory)[0] : undefined;
+  if (mount !== undefined) {
+    throw new CoracleError("busy", `cannot remove volume "${row.name}"`, {
+      why: `${JSON.stringify(mount.target)} is a mount point`,
+      hint: `unmount it first: umount ${JSON.stringify(mount.target)}`,
+    });
+  }
   deleteVolume(engine.db, row.name);
-  removeTree(`${engine.paths.volumes}/${row.name}`);
+  removeTree(directory);
 }
 
 /**
@@ -108,7 +152,7 @@ export function fillVolume(
   image: { readonly root: number; readonly destination: string },
 ): void {
   if (row.isFilled) return;
-  using _lock = lockFile(`${engine.paths.locks}/volume-${row.name}`);
+  using _lock = lockVolume(engine, row.name);
   if (volumeByName(engine.db, row.name)?.isFilled !== false) return;
   const source = openSource(image.root, image.destination);
   const target = openText(volumeData(engine.paths, row.name), O.RDONLY | O.DIRECTORY);

@@ -60,6 +60,15 @@ export function listVolumes(db: Database): VolumeRow[] {
   return all(db, "SELECT * FROM volumes ORDER BY name").map(fromRow);
 }
 
+/** Volumes that no container uses, by name. */
+export function unusedVolumes(db: Database): VolumeRow[] {
+  return all(
+    db,
+    `SELECT * FROM volumes WHERE NOT EXISTS
+       (SELECT 1 FROM container_volumes WHERE volume = volumes.name) ORDER BY name`,
+  ).map(fromRow);
+}
+
 export function markVolumeFilled(db: Database, name: string): void {
   run(db, "UPDATE volumes SET filled = 1 WHERE name = ?", name);
 }
