@@ -34,14 +34,13 @@ import {
   type DeltaVisitor,
   type Level,
   listing,
-  type Marks,
   measureDelta,
   measuring,
-  NO_MARKS,
   sending,
   sortChanges,
   walkDelta,
   walkUnion,
+  withLevels,
 } from "./delta.ts";
 import type {
   BeginSpec,
@@ -56,7 +55,8 @@ import type {
   Sent,
   View,
 } from "./driver.ts";
-import { mountedLayer, noVolatile, readOnlyLayer, refuseQuota, tooManyLayers } from "./refusals.ts";
+import { mountedLayer, readOnlyLayer, refuseSpec } from "./refusals.ts";
+import { type Marks, NO_MARKS } from "./marks.ts";
 import { Sender } from "./sender.ts";
 import {
   changeMade,
@@ -103,7 +103,7 @@ class CopyLayers implements LayerDriver {
     this.#runroot = place.runroot;
     makeDirectory(this.#shelf.fd, raw("flat"), 0o700);
     this.can = {
-      volatile: false,
+      volatile: true,
       quota: false,
       hardlinksSurviveCopyUp: true,
       renamesLowerDirs: true,
@@ -112,15 +112,15 @@ class CopyLayers implements LayerDriver {
   }
 
   begin(spec: BeginSpec): LayerStage {
-    const lowers = spec.chain.length + (spec.kind === "image" ? 1 : 0);
-    if (lowers > MOST_LOWERS) throw tooManyLayers(spec, MOST_LOWERS);
-    refuseQuota(spec);
+    refuseSpec(spec, MOST_LOWERS);
     const below = () => this.#openLevels(spec.chain);
     if (spec.kind === "image") {
       makeStage(this.#shelf, spec);
-      const record = (stage: RawPath, deletions: Parameters<typeof writeDeletions>[1]) =>
-        writeDeletions(this.#path(inside(stage, "list")), deletions);
-      return new ShelfStage(this.#shelf, spec, { whiteouts: "remove", below, record });
+      return new ShelfStage(this.#shelf, spec, {
+        whiteouts: "remove",
+        below,
+        record: (stage, gone) => writeDeletions(this.#path(inside(stage, "list")), gone),
+      });
     }
     const flat = this.#flat(spec.chain);
     const stage = makeStage(this.#shelf, spec, flat === null ? "diff" : null);
@@ -132,6 +132,8 @@ class CopyLayers implements LayerDriver {
     });
     try {
       this.#clone(flat, stage);
+      // The record of the container must not outlive files that a power cut emptied.
+      if (spec.volatile !== true) syncShelf(this.#shelf);
     } catch (error) {
       made.abort();
       throw error;
@@ -174,7 +176,6 @@ class CopyLayers implements LayerDriver {
   mount(layer: LayerRef, options: MountOptions): { readonly path: string } {
     const made = madeOf(this.#shelf, layer.id, "mount");
     if (options.view === "rw" && made.kind !== "container") throw readOnlyLayer(layer.id);
-    if (options.volatile) throw noVolatile(layer.id);
     const plan = this.plan(layer, options.view);
     if (isAlreadyMounted(this.#shelf, layer.id, options.view)) return { path: plan.path };
     if (made.kind !== "container") this.#flat([layer.id, ...layer.chain]);
@@ -198,12 +199,8 @@ class CopyLayers implements LayerDriver {
 
   entries(layer: LayerRef, sink: TreeSink, options: { readonly whole?: boolean } = {}): Sent {
     const sender = new Sender(sink);
-    if (options.whole) {
-      const levels = this.#isTree(layer.id)
-        ? [{ fd: this.#open(inside(layerPath(layer.id), "tree")), marks: NO_MARKS }]
-        : this.#openLevels([layer.id, ...layer.chain]);
-      withOpen(levels, () => walkUnion(levels, sending(sender)));
-    } else this.#walkChanges(layer, sending(sender), false);
+    if (options.whole) this.#walkWhole(layer, sending(sender));
+    else this.#walkChanges(layer, sending(sender), false);
     sender.end();
     return { sockets: sender.sockets };
   }
@@ -296,7 +293,7 @@ class CopyLayers implements LayerDriver {
     mkdirAt(this.#shelf.fd, stage, 0o700);
     this.#link(stage, (linker) => {
       const levels = this.#openLevels(ids);
-      withOpen(levels, () => walkUnion(levels, linker));
+      withLevels(levels, () => walkUnion(levels, linker));
     });
     renameAt(this.#shelf.fd, stage, this.#shelf.fd, path);
     return path;
@@ -348,10 +345,17 @@ class CopyLayers implements LayerDriver {
     if (this.#isTree(layer.id)) {
       const levels = this.#openTree(layer);
       const options = { onlyChanged: true, lookBelow: true };
-      return withOpen(levels, () => walkDelta(levels, visitor, options));
+      return withLevels(levels, () => walkDelta(levels, visitor, options));
     }
     const levels = [this.#openLevel(layer.id), ...lookBelow ? this.#openLevels(layer.chain) : []];
-    withOpen(levels, () => walkDelta(levels, visitor, { onlyChanged: false, lookBelow }));
+    withLevels(levels, () => walkDelta(levels, visitor, { onlyChanged: false, lookBelow }));
+  }
+
+  #walkWhole(layer: LayerRef, visitor: DeltaVisitor): void {
+    const levels = this.#isTree(layer.id)
+      ? [{ fd: this.#open(inside(layerPath(layer.id), "tree")), marks: NO_MARKS }]
+      : this.#openLevels([layer.id, ...layer.chain]);
+    withLevels(levels, () => walkUnion(levels, visitor));
   }
 
   /** A container's tree over the one it was cloned from. */
@@ -382,14 +386,6 @@ class CopyLayers implements LayerDriver {
       ? NO_MARKS
       : listMarks(this.#path(list));
     return { fd: this.#open(inside(path, "diff")), marks };
-  }
-}
-
-function withOpen<T>(levels: readonly Level[], work: () => T): T {
-  try {
-    return work();
-  } finally {
-    closeLevels(levels);
   }
 }
 

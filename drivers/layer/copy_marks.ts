@@ -20,7 +20,7 @@ import {
 import { readBytes, writeAtomic } from "../../core/sys/files.ts";
 import { birthOf } from "../../core/sys/stat.ts";
 import { joinRaw, raw, type RawPath, type TreeEntry } from "../../core/terms.ts";
-import { type Item, type Marks, NO_MARKS, sortItems } from "./delta.ts";
+import { type Item, type Marks, NO_MARKS, sortItems } from "./marks.ts";
 
 export function writeDeletions(path: string, deletions: readonly TreeEntry[]): void {
   const records = deletions.map(({ type, path }) => `${type === "opaque" ? "o" : "w"}${path}\0`);

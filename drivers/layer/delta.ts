@@ -2,40 +2,10 @@
  * Reads a stack of deltas directly on disk, without a mount: what the top one changed, and the tree
  * they show together. How a delta writes "this is gone" is a `Marks`; each driver has its own.
  */
-import {
-  close,
-  type Fd,
-  listDir,
-  lookAt,
-  O,
-  openAt,
-  type Stat,
-  statFd,
-} from "../../core/sys/at.ts";
-import { getXattr } from "../../core/sys/xattr.ts";
+import { close, type Fd, O, openAt, type Stat, statFd } from "../../core/sys/at.ts";
 import { type Change, joinRaw, raw, type RawPath, type Usage } from "../../core/terms.ts";
+import type { Marks } from "./marks.ts";
 import { looksSame, type Sender, type Xattrs, xattrsOf } from "./sender.ts";
-
-export interface Item {
-  readonly name: RawPath;
-  /** The name marks a deletion and is no object. */
-  readonly gone: boolean;
-}
-
-export interface Marks {
-  /**
-   * The names of a directory of the delta, sorted. `replaced`: an opaque directory is above, so
-   * that everything counts as new, even what looks untouched.
-   */
-  list(dir: Fd, path: RawPath, replaced: boolean): Item[];
-  /** One name: its object, and whether it hides what lower layers have under that name. */
-  look(
-    dir: Fd,
-    path: RawPath,
-    name: RawPath,
-  ): { readonly stat: Stat | null; readonly hides: boolean };
-  isOpaque(dir: Fd, path: RawPath): boolean;
-}
 
 /** One directory of one layer of a stack. */
 export interface Level {
@@ -95,6 +65,15 @@ function find(levels: readonly Level[], path: RawPath, name: RawPath, from = 0):
 
 export function closeLevels(levels: readonly Level[]): void {
   for (const level of levels) close(level.fd);
+}
+
+/** Works with open levels and closes them. */
+export function withLevels<L extends readonly Level[], T>(levels: L, work: (levels: L) => T): T {
+  try {
+    return work(levels);
+  } finally {
+    closeLevels(levels);
+  }
 }
 
 /** Gives `use` what the levels show under `path`, not "": the last name's find, or null. */
@@ -327,41 +306,6 @@ export function listing(changes: Change[]): DeltaVisitor {
 /** Byte order of the path, which is not the order of the walk: "a.x" comes before "a/b". */
 export function sortChanges(changes: Change[]): Change[] {
   return changes.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
-}
-
-/** Marks as overlayfs writes them: a character device 0:0, and an attribute. Kernel overlayfs.rst. */
-export const OVERLAY_MARKS: Marks = {
-  list(dir, _path) {
-    const items: Item[] = [];
-    for (const { name, type } of listDir(dir)) {
-      const mayMark = type === "char" || type === "unknown";
-      items.push({ name, gone: mayMark && isOverlayWhiteout(lookAt(dir, name)) });
-    }
-    return sortItems(items);
-  },
-  look(dir, _path, name) {
-    const stat = lookAt(dir, name);
-    return isOverlayWhiteout(stat) ? { stat: null, hides: true } : { stat, hides: false };
-  },
-  isOpaque(dir) {
-    const value = getXattr(dir, raw("trusted.overlay.opaque"));
-    return value !== null && value.length === 1 && value[0] === 0x79; // "y"
-  },
-};
-
-/** Marks of a plain tree: none. */
-export const NO_MARKS: Marks = {
-  list: (dir) => sortItems(listDir(dir).map(({ name }) => ({ name, gone: false }))),
-  look: (dir, _path, name) => ({ stat: lookAt(dir, name), hides: false }),
-  isOpaque: () => false,
-};
-
-export function sortItems(items: Item[]): Item[] {
-  return items.sort((a, b) => a.name < b.name ? -1 : 1);
-}
-
-function isOverlayWhiteout(stat: Stat | null): boolean {
-  return stat !== null && stat.type === "char" && stat.major === 0 && stat.minor === 0;
 }
 
 /** Adds up the space of objects, an inode counted once. */

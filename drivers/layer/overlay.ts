@@ -31,11 +31,11 @@ import {
   type Level,
   listing,
   measureDelta,
-  OVERLAY_MARKS,
   sending,
   sortChanges,
   walkDelta,
   walkUnion,
+  withLevels,
 } from "./delta.ts";
 import type {
   BeginSpec,
@@ -51,7 +51,8 @@ import type {
   View,
 } from "./driver.ts";
 import { type OverlayFeatures, overlayFeatures, probeOverlay } from "./overlay_probe.ts";
-import { mountedLayer, noVolatile, readOnlyLayer, refuseQuota, tooManyLayers } from "./refusals.ts";
+import { mountedLayer, noVolatile, readOnlyLayer, refuseSpec } from "./refusals.ts";
+import { OVERLAY_MARKS } from "./marks.ts";
 import { Sender } from "./sender.ts";
 import {
   changeMade,
@@ -105,9 +106,7 @@ class OverlayLayers implements LayerDriver {
   }
 
   begin(spec: BeginSpec): LayerStage {
-    const lowers = spec.chain.length + (spec.kind === "image" ? 1 : 0);
-    if (lowers > MOST_LOWERS) throw tooManyLayers(spec, MOST_LOWERS);
-    refuseQuota(spec);
+    refuseSpec(spec, MOST_LOWERS);
     makeStage(this.#shelf, spec);
     return new ShelfStage(this.#shelf, spec, {
       whiteouts: "overlay",
@@ -267,11 +266,7 @@ class OverlayLayers implements LayerDriver {
     const levels = which === "whole"
       ? this.#openLevels([layer.id, ...layer.chain])
       : [this.#openLevel(layer.id), ...which === "own" ? [] : this.#openLevels(layer.chain)];
-    try {
-      return work(levels);
-    } finally {
-      closeLevels(levels);
-    }
+    return withLevels(levels, work);
   }
 
   /**

@@ -3,15 +3,17 @@ import { CoracleError } from "../../core/errors.ts";
 import type { LayerId } from "../../core/terms.ts";
 import type { BeginSpec } from "./driver.ts";
 
-export function tooManyLayers(spec: BeginSpec, most: number): CoracleError {
-  return new CoracleError("unsupported", `cannot make layer "${spec.id}"`, {
-    why:
-      `it would stand on ${spec.chain.length} layers, and this driver shows at most ${most} together`,
-    hint: "make an image with fewer layers, for example by exporting and importing a container",
-  });
-}
-
-export function refuseQuota(spec: BeginSpec): void {
+/** Refuses what cannot be shown together in `most` trees, and quotas. */
+export function refuseSpec(spec: BeginSpec, most: number): void {
+  // A view of an image layer counts the layer itself.
+  const lowers = spec.chain.length + (spec.kind === "image" ? 1 : 0);
+  if (lowers > most) {
+    throw new CoracleError("unsupported", `cannot make layer "${spec.id}"`, {
+      why: `it would stand on ${spec.chain.length} layers, ` +
+        `and this driver shows at most ${most} together`,
+      hint: "make an image with fewer layers, for example by exporting and importing a container",
+    });
+  }
   if (spec.quotaBytes === undefined) return;
   throw new CoracleError("unsupported", `cannot limit the size of layer "${spec.id}"`, {
     why: "this layer driver has no quota here",

@@ -6,8 +6,9 @@ import { TreeReceiver } from "../../core/archive/receive.ts";
 import { parentOf } from "../../core/archive/member_path.ts";
 import { close, type Fd, O, openAt, utimeAt } from "../../core/sys/at.ts";
 import type { RawPath, TreeEntry, WhiteoutStyle } from "../../core/terms.ts";
-import { closeLevels, directoryBelow, type Level, lookBelow, NO_MARKS } from "./delta.ts";
+import { closeLevels, directoryBelow, type Level, lookBelow } from "./delta.ts";
 import type { BeginSpec, LayerStage } from "./driver.ts";
+import { NO_MARKS } from "./marks.ts";
 import { isPrivateXattr } from "./sender.ts";
 import {
   abortStage,
