@@ -160,6 +160,10 @@ async function execute(
   const { openOutput } = await import("./core/commands/output.ts");
   const config = await loadConfig({ file: globals.configFile, flags: configPart(values) });
   const output = openOutput(globals);
+  if (spec.before !== undefined) {
+    const { storePaths } = await import("./core/engine/engine.ts");
+    spec.before(storePaths(config.root, config.runroot));
+  }
   const needs = [...spec.needs, ...spec.alsoNeeds?.(parsed.values, parsed.args) ?? []];
   const opening = { needs, changes: spec.changes ?? false };
   const engine = await openEngine(config, opening, (text) => output.warn(text));

@@ -2,7 +2,7 @@
  * The form of a command: what one file in this folder declares, as data, and the builders for its
  * flags. Parsing, help, completion and the docs all read the same record.
  */
-import type { Engine, EnginePart } from "../engine/engine.ts";
+import type { Engine, EnginePart, StorePaths } from "../engine/engine.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -149,6 +149,8 @@ export interface CommandSpec<F extends Flags = Flags> {
   readonly needs: readonly EnginePart[];
   /** Parts that only some uses need, so that the others are quick without them (`ps --size`). */
   alsoNeeds?(flags: FlagValues<F>, args: readonly string[]): readonly EnginePart[];
+  /** Looks at the store's directories before anything of it is opened or made; may throw. */
+  before?(paths: StorePaths): void;
   /** It changes the store: what a kill left half done is finished or undone before `run`. */
   readonly changes?: boolean;
   /** Does it, and gives the exit status (nothing: 0). Failures are thrown. */

@@ -1,19 +1,20 @@
-/** `coracle inspect`: everything about containers and images, whichever the names mean. */
+/** `coracle inspect`: everything about containers, images and volumes, whichever the names mean. */
 import { latestContainer, lookForContainer } from "../engine/find_container.ts";
 import { describeContainer } from "../engine/inspect_container.ts";
 import { inspectImage } from "../engine/inspect_image.ts";
+import { describeVolume, lookForVolume } from "../engine/volume_store.ts";
 import { CoracleError } from "../errors.ts";
 import { command, flag } from "./command.ts";
 import { chosen } from "./inspect_container.ts";
 import { found, inspectObjects } from "./inspect_objects.ts";
 
-/** What there is to inspect, in the order in which a name is tried. */
-const KINDS = ["container", "image"] as const;
+/** What there is to inspect, in the order in which a name is tried; of the last two there are none. */
+const KINDS = ["container", "image", "volume", "network", "pod"] as const;
 type Kind = typeof KINDS[number];
 
 export const inspect = command({
   name: "inspect",
-  summary: "Show everything about containers and images",
+  summary: "Show everything about containers, images and volumes",
   usage: "[options] NAME [NAME...]",
   examples: [
     "coracle inspect web",
@@ -24,7 +25,7 @@ export const inspect = command({
     format: flag.text("-f, --format TEMPLATE", 'Go template, or "json"'),
     latest: flag.boolean("-l, --latest", "The container made last"),
     size: flag.boolean("-s, --size", "Measure the sizes of containers"),
-    type: flag.text("-t, --type TYPE", 'Look only for "container" or "image"', {
+    type: flag.text("-t, --type TYPE", 'Look only for "container", "image" or "volume"', {
       fallback: "all",
     }),
   },
@@ -41,6 +42,12 @@ export const inspect = command({
         return row && describeContainer(engine, row, { size });
       },
       image: (name) => found(() => inspectImage(engine, name)),
+      volume: (name) => {
+        const row = lookForVolume(engine, name);
+        return row && describeVolume(engine, row);
+      },
+      network: () => undefined,
+      pod: () => undefined,
     };
     return inspectObjects(context, names, {
       format,
@@ -57,15 +64,18 @@ export const inspect = command({
 });
 
 function wrongType(type: string): CoracleError {
-  const known = KINDS.map((kind) => `"${kind}"`).join(", ");
   return new CoracleError("usage", "cannot inspect", {
-    why: `invalid type ${JSON.stringify(type)}: must be ${known}, or "all"`,
+    why: `invalid type ${JSON.stringify(type)}: must be "image", "container", "pod", ` +
+      '"network", "volume", or "all"',
   });
 }
 
 /** Podman's words, which differ by what was looked for. */
 function missing(type: string, name: string): string {
   if (type === "image") return `${name}: image not known: no such image`;
-  if (type === "container") return `no such container ${name}`;
+  if (type === "container" || type === "volume" || type === "pod") return `no such ${type} ${name}`;
+  if (type === "network") {
+    return `network ${name}: unable to find network with name or ID ${name}: network not found`;
+  }
   return `no such object: ${JSON.stringify(name)}`;
 }

@@ -35,7 +35,10 @@ export async function inspectObjects(
   }
   const format = wish.format?.trim() ?? "json";
   if (/^(json|\{\{\s*json\s*\.\s*\}\})$/.test(format)) output.json(values);
-  else for (const value of values) await printObject(output, withMoments(value), { format });
+  else {
+    const template = asFields(format);
+    for (const value of values) await printObject(output, fieldsOf(value), { format: template });
+  }
   for (const error of failures) tellError(context, error);
   const [first] = failures;
   if (first === undefined) return 0;
@@ -60,6 +63,32 @@ export function found<T>(find: () => T): T | undefined {
   }
 }
 
+/** Podman's old names in templates that are not the keys of its JSON. */
+function asFields(template: string): string {
+  return template.replace(/\.Src\b/g, ".Source").replace(/\.Dst\b/g, ".Destination")
+    .replace(/\.ImageID\b/g, ".Image");
+}
+
+/** As templates see it: `.ID` beside `.Id`, and sizes that were not measured as nil. */
+function fieldsOf(value: object): object {
+  const fields: Record<string, unknown> = { ...withMoments(value) };
+  if (!("Id" in fields)) return fields;
+  return { SizeRw: null, SizeRootFs: null, ...fields, ID: fields.Id };
+}
+
+/** Keys whose values are maps of the user's keys and not fields: `{{.Config.Labels.Foo}}`. */
+const MAPS: ReadonlySet<string> = new Set([
+  "Annotations",
+  "Data",
+  "ExposedPorts",
+  "Labels",
+  "Options",
+  "PortBindings",
+  "Ports",
+  "Tmpfs",
+  "Volumes",
+]);
+
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 /** A time that a template prints as Go does and `json` as RFC 3339. */
@@ -83,7 +112,16 @@ class Moment extends Date {
 /** Podman's structs hold times where JSON holds text. */
 function withMoments(value: object): object {
   if (Array.isArray(value)) return value.map(momentOr);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, momentOr(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      MAPS.has(key) && isMap(item) ? new Map(Object.entries(item)) : momentOr(item),
+    ]),
+  );
+}
+
+function isMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function momentOr(value: unknown): unknown {

@@ -18,11 +18,11 @@ export const systemReset = command({
     force: flag.boolean("-f, --force", "Do not ask"),
   },
   arguments: { min: 0, max: 0 },
+  // Nothing is recovered first: this is also the cure for a store that cannot be.
   needs: ["db", "layers", "runtime"],
-  changes: true,
+  before: checkResettable,
   run(context, _args, { force }) {
     const { engine, output } = context;
-    checkResettable(engine);
     if (!force) {
       output.write([
         "WARNING! This will remove:",

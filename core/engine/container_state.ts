@@ -35,7 +35,9 @@ function recordedExit(engine: Parts, row: ContainerRow): number | null {
 /** When the monitor wrote the exit status, RFC 3339; now when it did not. */
 export function exitTime(engine: Parts, row: ContainerRow): string {
   const stat = lookAtText(containerFiles(engine.paths, row.id).exit);
-  return timestamp(stat === null ? undefined : stat.mtime);
+  const ended = timestamp(stat === null ? undefined : stat.mtime);
+  // Times of files are those of the last tick: a short run must not end before it began.
+  return ended < row.started ? row.started : ended;
 }
 
 /** RFC 3339 with nanoseconds, as Go prints them; `at` in nanoseconds since 1970, now when absent. */

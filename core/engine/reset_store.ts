@@ -9,7 +9,7 @@ import { AT_FDCWD, rmdirAt } from "../sys/at.ts";
 import { exists, listNames, lookAtText, realPath, removeFile, removeTree } from "../sys/files.ts";
 import { mountsBelow, unmount } from "../sys/mount.ts";
 import { raw } from "../terms.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, StorePaths } from "./engine.ts";
 import { removeContainer } from "./remove_container.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
@@ -46,9 +46,11 @@ export interface ResetReport {
   readonly kept: readonly string[];
 }
 
-/** Fails with `denied` unless `root` is a store of ours; changes nothing. */
-export function checkResettable(engine: Pick<Engine, "paths">): void {
-  const { root, runroot } = engine.paths;
+/**
+ * Fails with `denied` unless `root` is a store of ours; changes nothing. To be asked before a store
+ * is opened: opening makes one.
+ */
+export function checkResettable({ root, runroot }: Pick<StorePaths, "root" | "runroot">): void {
   const refuse = (path: string, why: string) =>
     new CoracleError("denied", `cannot reset the store ${JSON.stringify(path)}`, { why });
   for (const path of [root, runroot]) {
@@ -65,7 +67,7 @@ export function checkResettable(engine: Pick<Engine, "paths">): void {
  * store's directories and removes them. `state.db` goes last: after a kill the next reset goes on.
  */
 export function resetStore(engine: Parts): ResetReport {
-  checkResettable(engine);
+  checkResettable(engine.paths);
   const errors: CoracleError[] = [];
   const attempt = (work: () => void) => {
     try {
@@ -97,8 +99,9 @@ function stuck(engine: Parts, errors: readonly CoracleError[]): CoracleError {
 
 /** The directories of a store, by their own paths; the two roots are not among them. */
 function directoriesOf({ paths }: Pick<Engine, "paths">): string[] {
-  const { root: _root, runroot, ...parts } = paths;
-  return [...Object.values(parts), `${paths.root}/drivers`, `${runroot}/holders`];
+  const { root, runroot, ...parts } = paths;
+  const drivers = [root, runroot].map((path) => `${path}/drivers`);
+  return [...Object.values(parts), ...drivers, `${runroot}/holders`];
 }
 
 /** Unmounts what is on it and below it, deepest first, and removes it with all that is in it. */
