@@ -20,7 +20,7 @@ import {
 import { readBytes, writeAtomic } from "../../core/sys/files.ts";
 import { birthOf } from "../../core/sys/stat.ts";
 import { joinRaw, raw, type RawPath, type TreeEntry } from "../../core/terms.ts";
-import { type Item, type Marks, NO_MARKS, sortItems } from "./marks.ts";
+import { type Item, type Marks, namesOf, NO_MARKS, sortItems } from "./marks.ts";
 
 export function writeDeletions(path: string, deletions: readonly TreeEntry[]): void {
   const records = deletions.map(({ type, path }) => `${type === "opaque" ? "o" : "w"}${path}\0`);
@@ -34,12 +34,12 @@ export function listMarks(path: string): Marks {
   for (const record of latin1(readBytes(path)).split("\0")) {
     const [kind, name] = [record.charAt(0), record.slice(1)];
     if (kind === "o") opaque.add(name);
-    else if (kind === "w") namesOf(gone, parentOf(name)).add(baseOf(name));
+    else if (kind === "w") setOf(gone, parentOf(name)).add(baseOf(name));
   }
   if (gone.size === 0 && opaque.size === 0) return NO_MARKS;
   return {
     list(dir, path) {
-      const items: Item[] = listDir(dir).map(({ name }) => ({ name, gone: false }));
+      const items: Item[] = namesOf(dir).map(({ name }) => ({ name, gone: false }));
       for (const name of gone.get(path) ?? []) items.push({ name: name as RawPath, gone: true });
       return sortItems(items);
     },
@@ -55,7 +55,7 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
-function namesOf(map: Map<string, Set<string>>, key: string): Set<string> {
+function setOf(map: Map<string, Set<string>>, key: string): Set<string> {
   let names = map.get(key);
   if (names === undefined) map.set(key, names = new Set());
   return names;
@@ -117,7 +117,7 @@ export function manifestMarks(path: string, root: Fd): Marks {
     list(dir, path, replaced) {
       const items: Item[] = [];
       const there = new Set<RawPath>();
-      for (const { name } of listDir(dir)) {
+      for (const { name } of namesOf(dir)) {
         there.add(name);
         if (!isHere || replaced || !manifest.isSame(dir, path, name)) {
           items.push({ name, gone: false });
@@ -159,7 +159,7 @@ function readManifest(path: string): Manifest {
   latin1(bytes.subarray(start)).split("\0").slice(0, count).forEach((path, i) => {
     index.set(path, i * NUMBERS);
     if (path !== "") {
-      (namesOf(children as Map<string, Set<string>>, parentOf(path))).add(baseOf(path));
+      (setOf(children as Map<string, Set<string>>, parentOf(path))).add(baseOf(path));
     }
   });
   return {

@@ -5,7 +5,7 @@
 import { close, type Fd, O, openAt, type Stat, statFd } from "../../core/sys/at.ts";
 import { type Change, joinRaw, raw, type RawPath, type Usage } from "../../core/terms.ts";
 import type { Marks } from "./marks.ts";
-import { looksSame, type Sender, type Xattrs, xattrsOf } from "./sender.ts";
+import { hasVanished, looksSame, type Sender, type Xattrs, xattrsOf } from "./sender.ts";
 
 /** One directory of one layer of a stack. */
 export interface Level {
@@ -54,7 +54,8 @@ function find(levels: readonly Level[], path: RawPath, name: RawPath, from = 0):
     if (stat !== null) {
       if (first === undefined) first = { stat, holder: level };
       if (stat.type !== "dir") break;
-      const fd = openAt(level.fd, name, DIRECTORY);
+      const fd = openIfThere(level.fd, name);
+      if (fd === null) break;
       dirs.push({ fd, marks: level.marks });
       if (level.marks.isOpaque(fd, joinRaw(path, name))) break;
     }
@@ -219,7 +220,8 @@ function visitDirectory(
 ): void {
   const { visitor, options } = walk;
   const child = joinRaw(path, name);
-  const fd = openAt(top.fd, name, DIRECTORY);
+  const fd = openIfThere(top.fd, name);
+  if (fd === null) return;
   const found = find(below, path, name);
   try {
     const wasDir = found !== null && found.stat.type === "dir";
@@ -242,6 +244,16 @@ function visitDirectory(
   } finally {
     close(fd);
     if (found !== null) closeLevels(found.dirs);
+  }
+}
+
+/** Null when the directory has vanished or become something else since it was listed. */
+function openIfThere(dir: Fd, name: RawPath): Fd | null {
+  try {
+    return openAt(dir, name, DIRECTORY);
+  } catch (error) {
+    if (hasVanished(error)) return null;
+    throw error;
   }
 }
 
@@ -273,8 +285,10 @@ function unionInside(levels: readonly Level[], visitor: DeltaVisitor, path: RawP
       visitor.object(found.holder.fd, name, child, found.stat, "add");
       continue;
     }
+    const top = found.dirs[0];
+    if (top === undefined) continue; // vanished: the container runs
     try {
-      visitor.directory((found.dirs[0] as Level).fd, child, found.stat, "add");
+      visitor.directory(top.fd, child, found.stat, "add");
       unionInside(found.dirs, visitor, child);
     } finally {
       closeLevels(found.dirs);

@@ -1,5 +1,6 @@
 /** How a delta on disk says what it deleted: one `Marks` for each way of writing it. */
-import { type Fd, listDir, lookAt, type Stat } from "../../core/sys/at.ts";
+import { isErrno } from "../../core/errors.ts";
+import { type DirName, type Fd, listDir, lookAt, type Stat } from "../../core/sys/at.ts";
 import { getXattr } from "../../core/sys/xattr.ts";
 import { raw, type RawPath } from "../../core/terms.ts";
 
@@ -24,11 +25,21 @@ export interface Marks {
   isOpaque(dir: Fd, path: RawPath): boolean;
 }
 
+/** The names of an open directory; none when it was removed meanwhile, as getdents(2) says ENOENT. */
+export function namesOf(dir: Fd): DirName[] {
+  try {
+    return listDir(dir);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
 /** Marks as overlayfs writes them: a character device 0:0, and an attribute. Kernel overlayfs.rst. */
 export const OVERLAY_MARKS: Marks = {
   list(dir, _path) {
     const items: Item[] = [];
-    for (const { name, type } of listDir(dir)) {
+    for (const { name, type } of namesOf(dir)) {
       const mayMark = type === "char" || type === "unknown";
       items.push({ name, gone: mayMark && isOverlayWhiteout(lookAt(dir, name)) });
     }
@@ -46,7 +57,7 @@ export const OVERLAY_MARKS: Marks = {
 
 /** Marks of a plain tree: none. */
 export const NO_MARKS: Marks = {
-  list: (dir) => sortItems(listDir(dir).map(({ name }) => ({ name, gone: false }))),
+  list: (dir) => sortItems(namesOf(dir).map(({ name }) => ({ name, gone: false }))),
   look: (dir, _path, name) => ({ stat: lookAt(dir, name), hides: false }),
   isOpaque: () => false,
 };

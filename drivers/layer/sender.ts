@@ -6,16 +6,7 @@
 import { isErrno } from "../../core/errors.ts";
 import { isOverlayPrivate } from "../../core/archive/member_path.ts";
 import { sendContent } from "../../core/archive/send_content.ts";
-import {
-  close,
-  type Fd,
-  lookAt,
-  O,
-  openAt,
-  read,
-  readlinkAt,
-  type Stat,
-} from "../../core/sys/at.ts";
+import { close, type Fd, O, openAt, read, readlinkAt, type Stat } from "../../core/sys/at.ts";
 import { getXattr, getXattrAt, listXattrs, listXattrsAt } from "../../core/sys/xattr.ts";
 import type { EntryType, RawPath, TreeSink } from "../../core/terms.ts";
 
@@ -61,6 +52,11 @@ function collect(
   return found.size === 0 ? undefined : found;
 }
 
+/** The container runs: what was listed a moment ago is gone, or something else by now. */
+export function hasVanished(error: unknown): boolean {
+  return isErrno(error, "ENOENT", "ENOTDIR", "ELOOP", "ESTALE", "ENXIO", "EINVAL");
+}
+
 /** Sends objects of one tree, in the order it is told, and remembers what hard links need. */
 export class Sender {
   readonly sockets: RawPath[] = [];
@@ -96,7 +92,7 @@ export class Sender {
       if (stat.type === "file") this.#file(dir, name, path, stat);
       else this.#special(dir, name, path, stat);
     } catch (error) {
-      if (lookAt(dir, name) === null && isErrno(error, "ENOENT", "ESTALE")) return false;
+      if (hasVanished(error)) return false;
       throw error;
     }
     if (stat.nlink > 1) this.#firstNames.set(`${stat.dev}:${stat.ino}`, path);
@@ -168,7 +164,15 @@ export class Sender {
 
 /** True when two objects look the same from inside: metadata, attributes and content. */
 export function looksSame(a: Place, b: Place): boolean {
-  if (!sameMetadata(a.stat, b.stat)) return false;
+  try {
+    return sameMetadata(a.stat, b.stat) && sameInside(a, b);
+  } catch (error) {
+    if (hasVanished(error)) return false;
+    throw error;
+  }
+}
+
+function sameInside(a: Place, b: Place): boolean {
   switch (a.stat.type) {
     case "file":
       return sameFile(a, b);
