@@ -8,6 +8,7 @@ import { forgetEverything } from "../state/forget.ts";
 import { AT_FDCWD, rmdirAt } from "../sys/at.ts";
 import { exists, listNames, lookAtText, realPath, removeFile, removeTree } from "../sys/files.ts";
 import { mountsBelow, unmount } from "../sys/mount.ts";
+import { waitGone } from "../sys/process.ts";
 import { raw } from "../terms.ts";
 import type { Engine, StorePaths } from "./engine.ts";
 import { removeContainer } from "./remove_container.ts";
@@ -38,6 +39,9 @@ const NEVER: readonly string[] = [
   "/var",
   "/var/lib",
 ];
+
+/** How long a monitor may take after its container has gone. Milliseconds. */
+const MONITOR_MS = 10_000;
 
 export interface ResetReport {
   /** What could not be done on the way; the store is gone all the same. */
@@ -77,9 +81,12 @@ export function resetStore(engine: Parts): ResetReport {
       errors.push(error);
     }
   };
-  for (const row of listContainers(engine.db)) {
+  const rows = listContainers(engine.db);
+  for (const row of rows) {
     attempt(() => removeContainer(engine, row, { force: true, timeout: 0 }));
   }
+  // Each monitor ends with a cleanup of its own, which would open, and so make, the store again.
+  for (const { monitorPid } of rows) if (monitorPid > 0) waitGone(monitorPid, MONITOR_MS);
   // A container that could not be removed may still write: its store must stay.
   if (listContainers(engine.db).length > 0) throw stuck(engine, errors);
   forgetEverything(engine.db);
