@@ -7,7 +7,8 @@ import { recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
 import { giveTree } from "../container/host/give_tree.ts";
 import type { ResolvedUser } from "../container/users.ts";
-import { fillVolume, volumeData } from "./volume_store.ts";
+import { mountVolume, volumeData } from "./volume_mount.ts";
+import { fillVolume } from "./volume_store.ts";
 
 /** The user of the container, for the mount option `U`. */
 type Owner = Pick<ResolvedUser, "uid" | "gid">;
@@ -33,6 +34,7 @@ export function mountSources(
         why: `no volume with name "${mount.source}" found: no such volume`,
       });
     }
+    mountVolume(engine, volume);
     if (!mount.noCopy) {
       fillVolume(engine, volume, {
         root: inside.root,

@@ -8,6 +8,7 @@ import { freshRow } from "./container_lock.ts";
 import { runtimeOf } from "./container_runtime.ts";
 import { derived, exitTime } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
+import { unmountVolumes } from "./volume_mount.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
@@ -46,5 +47,6 @@ export function releaseRun(engine: Parts, row: ContainerRow): void {
     if (exists(directory) && mountAt(directory) !== null) unmount(directory, { detach: true });
   }
   if (row.layer !== null) unmountLayer(engine.layers, row.layer, containerHolder(row.id));
+  unmountVolumes(engine, row);
   removeTree(files.bundle);
 }

@@ -20,12 +20,11 @@ import { mountsBelow } from "../sys/mount_table.ts";
 import { raw } from "../terms.ts";
 import { timestamp } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
+import { isMountedVolume, unmountVolume, volumeData } from "./volume_mount.ts";
 
 type Parts = Pick<Engine, "db" | "paths">;
 
-export function volumeData(paths: Engine["paths"], name: string): string {
-  return `${paths.volumes}/${name}/_data`;
-}
+export { volumeData };
 
 export interface NewVolume {
   readonly name: string;
@@ -130,6 +129,7 @@ export function removeVolume(engine: Parts, row: VolumeRow): void {
     });
   }
   const directory = `${engine.paths.volumes}/${row.name}`;
+  if (isMountedVolume(row)) unmountVolume(volumeData(engine.paths, row.name));
   const mount = exists(directory) ? mountsBelow(directory)[0] : undefined;
   if (mount !== undefined) {
     throw new CoracleError("busy", `cannot remove volume "${row.name}"`, {
