@@ -1,23 +1,24 @@
 /**
  * conmon(8), the monitor of Podman and CRI-O, as monitor driver. On disk: only what the contract
  * names; the socket and the fifos are in the directory that conmon takes for the bundle.
- *
- * Its protocol, by inherited pipes whose numbers are in the environment: it reads one byte from
- * _OCI_STARTPIPE before it forks (and a second one before an attached exec runs), writes a line of
- * JSON to _OCI_ATTACHPIPE when the attach socket is there, and to _OCI_SYNCPIPE
- * `{"data": PID}` or `{"data": NEGATIVE, "message": "what the runtime wrote"}`.
  */
 import { CoracleError, isErrno } from "../../core/errors.ts";
-import { AT_FDCWD, close, O, openAt, read, symlinkAt, write } from "../../core/sys/at.ts";
-import { makeDirs, readTextOrNull, realPath, removeFile } from "../../core/sys/files.ts";
-import { mountTable } from "../../core/sys/mount_table.ts";
-import { pipe, pollOne } from "../../core/sys/pipe.ts";
+import { AT_FDCWD, close, O, openAt, symlinkAt, write } from "../../core/sys/at.ts";
+import { readTextOrNull, realPath, removeFile } from "../../core/sys/files.ts";
 import { sendSignal, SIGNALS, waitGone } from "../../core/sys/process.ts";
-import { findProgram, run, spawnFree, waitChild } from "../../core/sys/spawn.ts";
+import { findProgram, run } from "../../core/sys/spawn.ts";
 import { type Probe, raw } from "../../core/terms.ts";
 import type { DriverModule, DriverPlace } from "../module.ts";
 import type { RuntimeDriver } from "../runtime/driver.ts";
 import type { ExecSpec, MonitorDriver, MonitorSpec, Started } from "./driver.ts";
+import {
+  closePipes,
+  type Message,
+  openPipes,
+  readMessage,
+  startConmon,
+  type StartConmonOptions,
+} from "./conmon_start.ts";
 import { monitorEnvironment } from "./environment.ts";
 
 /** Where distributions put it besides the search path. */
@@ -25,9 +26,6 @@ const PLACES = ["conmon", "/usr/libexec/podman/conmon", "/usr/lib/podman/conmon"
 
 /** `--full-attach`, `--persist-dir` and `--no-sync-log` are all there from this version on. */
 const OLDEST = [2, 1, 0] as const;
-
-/** As long as Podman waits for a runtime to create a container. */
-const CREATE_TIMEOUT_MS = 240_000;
 
 /** conmon needs about 2 ms to end after a failure, without its exit command. */
 const GRACE_MS = 50;
@@ -82,23 +80,6 @@ export const driver = {
   },
 } satisfies DriverModule<"monitor">;
 
-type Pipe = ReturnType<typeof pipe>;
-
-/** The pipes between us and one conmon; every end is closed by `closePipes`. */
-interface Pipes {
-  readonly sync: Pipe;
-  readonly start?: Pipe;
-  readonly attach?: Pipe;
-  /** Numbers that are closed already. */
-  readonly closed: Set<number>;
-}
-
-/** A line of the sync pipe. */
-interface Message {
-  readonly data: number;
-  readonly message?: string;
-}
-
 function create(path: string, spec: MonitorSpec, runtime: RuntimeDriver): Started {
   const what = `cannot create container ${JSON.stringify(spec.name || spec.id)}`;
   // Asked first because a failed create below ends with the removal of whatever has this id.
@@ -120,7 +101,7 @@ function create(path: string, spec: MonitorSpec, runtime: RuntimeDriver): Starte
   ];
   const pipes = openPipes({ start: spec.cgroup !== undefined });
   try {
-    startConmon(path, words, spec, pipes, what);
+    startConmon([path, ...words], pipes, startOptions(spec, runtime, what));
     const message = readMessage(pipes.sync.read, what);
     if (message !== null && message.data > 0) return started(spec.dir, message.data);
     endMonitor(spec.dir, GRACE_MS);
@@ -149,7 +130,7 @@ function exec(
   ];
   const pipes = openPipes({ start: spec.attach, attach: spec.attach });
   try {
-    startConmon(path, words, spec, pipes, what);
+    startConmon([path, ...words], pipes, startOptions(spec, runtime, what));
     if (pipes.attach && pipes.start && readMessage(pipes.attach.read, what) !== null) {
       attached();
       write(pipes.start.write, Uint8Array.of(0));
@@ -164,6 +145,20 @@ function exec(
   } finally {
     closePipes(pipes);
   }
+}
+
+function startOptions(
+  spec: MonitorSpec | ExecSpec,
+  runtime: RuntimeDriver,
+  what: string,
+): StartConmonOptions {
+  return {
+    directory: spec.dir,
+    environment: { ...monitorEnvironment(spec.environment), ...runtime.environment },
+    preserveFds: spec.preserveFds ?? 0,
+    cgroup: "cgroup" in spec ? spec.cgroup : undefined,
+    what,
+  };
 }
 
 /** What create and exec have in common. `unit` is the container's id or the session's. */
@@ -217,118 +212,6 @@ function linkBundle(spec: MonitorSpec): void {
 /** What an earlier run left would be taken for this one's. */
 function clearOldFiles(dir: string): void {
   for (const name of ["pidfile", "conmon.pid", "exit", "oom"]) removeFile(`${dir}/${name}`);
-}
-
-function openPipes(wanted: { start: boolean; attach?: boolean }): Pipes {
-  const sync = pipe();
-  const start = wanted.start ? pipe() : undefined;
-  // The byte conmon waits for before it forks; a cgroup move keeps it back until it is done.
-  const attach = wanted.attach ? pipe() : undefined;
-  return { sync, start, attach, closed: new Set() };
-}
-
-function closePipes(pipes: Pipes, ends: readonly ("read" | "write")[] = ["read", "write"]): void {
-  for (const one of [pipes.sync, pipes.start, pipes.attach]) {
-    for (const fd of one === undefined ? [] : ends.map((end) => one[end])) closeOnce(pipes, fd);
-  }
-}
-
-function closeOnce(pipes: Pipes, fd: number): void {
-  if (pipes.closed.has(fd)) return;
-  pipes.closed.add(fd);
-  close(fd);
-}
-
-/** Returns when conmon has forked itself away and the child's ends of the pipes are closed here. */
-function startConmon(
-  path: string,
-  words: readonly string[],
-  spec: MonitorSpec | ExecSpec,
-  pipes: Pipes,
-  what: string,
-): void {
-  const preserved = Array.from({ length: spec.preserveFds ?? 0 }, (_, i) => 3 + i);
-  const handed = [pipes.sync.write];
-  const childEnvironment = monitorEnvironment(spec.environment);
-  const hand = (name: string, fd: number | undefined) => {
-    if (fd === undefined) return;
-    if (handed.at(-1) !== fd) handed.push(fd);
-    childEnvironment[name] = String(3 + preserved.length + handed.indexOf(fd));
-  };
-  hand("_OCI_SYNCPIPE", pipes.sync.write);
-  hand("_OCI_STARTPIPE", pipes.start?.read);
-  hand("_OCI_ATTACHPIPE", pipes.attach?.write);
-  const command = [path, ...words];
-  const options = { env: childEnvironment, cwd: spec.dir, extraFds: [...preserved, ...handed] };
-  const cgroup = "cgroup" in spec ? spec.cgroup : undefined;
-  if (cgroup !== undefined && pipes.start) {
-    const pid = spawnFree(command, options);
-    enterCgroup(pid, cgroup);
-    write(pipes.start.write, Uint8Array.of(0));
-    // The first process ends when it has forked the monitor and written its pid file.
-    waitChild(pid);
-  } else {
-    if (pipes.start) write(pipes.start.write, Uint8Array.of(0));
-    const end = run(command, { ...options, stdin: "ignore", timeoutMs: CREATE_TIMEOUT_MS });
-    if (end.status !== 0) {
-      const said = end.stderr.trim() || `exit status ${end.status ?? end.signal}`;
-      throw new CoracleError("failed", what, { why: `conmon: ${said}` });
-    }
-  }
-  for (const fd of handed) closeOnce(pipes, fd);
-}
-
-/** Moves a process into `cgroup` of every hierarchy. cgroups(7). */
-function enterCgroup(pid: number, cgroup: string): void {
-  for (const mount of mountTable()) {
-    if (mount.type !== "cgroup" && mount.type !== "cgroup2") continue;
-    const dir = `${mount.target}${cgroup}`;
-    try {
-      makeDirs(dir);
-      const fd = openAt(AT_FDCWD, raw(`${dir}/cgroup.procs`), O.WRONLY);
-      try {
-        write(fd, Buffer.from(String(pid)));
-      } finally {
-        close(fd);
-      }
-    } catch (error) {
-      // A v1 cpuset without cpus takes no process, a read-only hierarchy none at all: the monitor
-      // then stays in the caller's there, which harms nobody.
-      if (!isErrno(error, "ENOSPC", "EROFS", "EACCES", "EPERM", "EOPNOTSUPP")) throw error;
-    }
-  }
-}
-
-/** The next line of a pipe; null when conmon closed it without one. */
-function readMessage(fd: number, what: string): Message | null {
-  const buffer = new Uint8Array(new ArrayBuffer(16384));
-  const deadline = Date.now() + CREATE_TIMEOUT_MS;
-  let text = "";
-  while (!text.includes("\n")) {
-    const left = deadline - Date.now();
-    if (left <= 0) {
-      throw new CoracleError("failed", what, {
-        why: `the runtime gave no answer for ${CREATE_TIMEOUT_MS / 1000} seconds`,
-      });
-    }
-    if (!pollOne(fd, "in", left)) continue;
-    const count = read(fd, buffer);
-    if (count === 0) break;
-    text += Buffer.from(buffer.subarray(0, count)).toString("latin1");
-  }
-  const line = Buffer.from(text.split("\n", 1)[0] ?? "", "latin1").toString("utf8");
-  return line === "" ? null : parseMessage(line);
-}
-
-function parseMessage(line: string): Message {
-  try {
-    const found = JSON.parse(line) as { data?: unknown; message?: unknown };
-    const data = typeof found.data === "number" ? found.data : -1;
-    return typeof found.message === "string" ? { data, message: found.message } : { data };
-  } catch {
-    // conmon's escapes are its own; what cannot be parsed is shown as it came.
-    return { data: -1, message: line };
-  }
 }
 
 /** The runtime's log has whole errors; the sync pipe has the first 8 KiB of its stderr. */

@@ -53,6 +53,8 @@ export interface Fixture {
   newId(): string;
   /** A bundle on disk; gives its directory. */
   bundle(id: string, options: Partial<BundleOptions>): string;
+  /** For the programs of the driver: the search path and what the driver asks for. */
+  readonly environment: Readonly<Record<string, string>>;
   /** The words that create a container, for cases that want to break off. */
   createCommand(id: string, bundle: string): string[];
   /** Creates the container of a bundle; fails as a monitor would. Gives the pid. */
@@ -140,6 +142,7 @@ function openFixture(
     return module.open(place, options.kit);
   };
   const driver = openAt(`${base}/run`);
+  const environment = { PATH: env("PATH") ?? "/usr/sbin:/usr/bin", ...driver.environment };
   const ids: string[] = [];
   const processes: ProcessIdentity[] = [];
   const newId = () => {
@@ -158,7 +161,7 @@ function openFixture(
     ...["--bundle", dir, "--pid-file", `${dir}/pid`, id],
   ];
   const create: Fixture["create"] = (id, dir) => {
-    const said = runQuietly(createCommand(id, dir), `${dir}/said`);
+    const said = runQuietly(createCommand(id, dir), `${dir}/said`, environment);
     if (said !== null) throw driver.explain(said, `cannot create container "${id}"`);
     const pid = Number(readTextOrNull(`${dir}/pid`));
     processes.push({ pid, start: processStart(pid) ?? "" });
@@ -171,6 +174,7 @@ function openFixture(
   return {
     driver,
     out,
+    environment,
     open: () => openAt(`${base}/run`),
     openElsewhere: () => openAt(`${base}/elsewhere`),
     newId,
@@ -187,7 +191,8 @@ function openFixture(
       const dir = `${base}/bundles/${id}`;
       writeAtomic(`${dir}/process.json`, JSON.stringify(processObject({ command, workdir })));
       const words = ["exec", "--process", `${dir}/process.json`, "--detach", id];
-      const said = runQuietly([driver.path, ...driver.globalArguments, ...words], `${dir}/said`);
+      const command = [driver.path, ...driver.globalArguments, ...words];
+      const said = runQuietly(command, `${dir}/said`, environment);
       if (said !== null) throw driver.explain(said, `cannot exec in container "${id}"`);
     },
     told(name) {
@@ -207,10 +212,14 @@ function openFixture(
  * Runs a command whose children keep its output open (a container does): output goes to a file.
  * Gives what was said when it failed, else null.
  */
-function runQuietly(command: readonly string[], file: string): string | null {
+function runQuietly(
+  command: readonly string[],
+  file: string,
+  environment: Readonly<Record<string, string>>,
+): string | null {
   const fd = openText(file, O.WRONLY | O.CREAT | O.TRUNC, 0o600);
   try {
-    const end = run([...command], { stdin: "ignore", stdout: fd, stderr: fd, timeoutMs: 30_000 });
+    const end = run([...command], { stdin: "ignore", stdout: fd, stderr: fd, env: environment });
     return end.status === 0 ? null : readTextOrNull(file) ?? "";
   } finally {
     close(fd);

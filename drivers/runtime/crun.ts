@@ -1,6 +1,6 @@
 /**
  * crun(1): the small OCI runtime in C. On disk: `<runroot>/state/<id>/` with `status`, `config.json`
- * and, until the container is started, `exec.fifo`.
+ * and, until the container is started, `exec.fifo`; `<runroot>/copies/` for copies of itself.
  */
 import { cgroupLayout } from "../../core/sys/cgroup.ts";
 import { readTextOrNull } from "../../core/sys/files.ts";
@@ -40,6 +40,8 @@ export const driver = {
       path: runtimeProgram("crun", place.options),
       stateRoot: `${place.runroot}/state`,
       globalArguments: ["--cgroup-manager", "cgroupfs"],
+      // Else it copies itself in /tmp, which a killed crun leaves there, mounted.
+      copies: { variable: "_LIBCONTAINER_STATEDIR", directory: `${place.runroot}/copies` },
       stateFile: "status",
       can: {
         pause: true,

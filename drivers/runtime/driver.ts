@@ -56,6 +56,9 @@ export interface RuntimeDriver {
    */
   readonly globalArguments: readonly string[];
 
+  /** Variables a monitor adds to the environment of the runtime, for the same reason. */
+  readonly environment: Readonly<Record<string, string>>;
+
   /**
    * Turns what the runtime wrote when `create` or `exec` failed into an error with the right code:
    * `notcommand` (127), `notexecutable` (126), `exists` (the id is taken), else `failed`. The line

@@ -1,10 +1,21 @@
 /**
  * What runc and crun share: the OCI runtime command line (runc(8), crun(1)) as a RuntimeDriver. On
- * disk: the program's own state below `<runroot>/state`, one directory per container.
+ * disk: the program's own state below `<runroot>/state`, one directory per container; for programs
+ * that copy themselves before they enter a container (CVE-2019-5736) a directory for the copies.
  */
 import { CoracleError, type ErrorCode } from "../../core/errors.ts";
 import { env } from "../../core/sys/environment.ts";
-import { exists, makeDirs, readTextOrNull, realPath } from "../../core/sys/files.ts";
+import {
+  exists,
+  listNames,
+  lookAtText,
+  makeDirs,
+  readTextOrNull,
+  realPath,
+  removeFile,
+} from "../../core/sys/files.ts";
+import { unmount } from "../../core/sys/mount.ts";
+import { mountAt } from "../../core/sys/mount_table.ts";
 import { findProgram, run } from "../../core/sys/spawn.ts";
 import type {
   ResourceUpdate,
@@ -23,6 +34,8 @@ export interface OciCommandSpec {
   readonly stateRoot: string;
   /** More words before the subcommand, after `--root DIR`. */
   readonly globalArguments?: readonly string[];
+  /** Directory for the copies the program makes of itself, and the variable that names it. */
+  readonly copies?: { readonly variable: string; readonly directory: string };
   /** File below `<stateRoot>/<id>` that is there as long as the program knows the container. */
   readonly stateFile: string;
   readonly can: RuntimeAbilities;
@@ -50,13 +63,16 @@ export function ociCommand(spec: OciCommandSpec): RuntimeDriver {
   }
   const path: string = spec.path;
   makeDirs(spec.stateRoot, 0o700);
+  const { copies } = spec;
+  if (copies) makeDirs(copies.directory, 0o700);
+  const environment: Record<string, string> = copies ? { [copies.variable]: copies.directory } : {};
   const globalArguments = ["--root", spec.stateRoot, ...spec.globalArguments ?? []];
   let version: string | undefined;
 
   function call(words: readonly string[], stdin?: string) {
     return run([path, ...globalArguments, ...words], {
       stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
-      env: runtimeEnvironment(),
+      env: { ...runtimeEnvironment(), ...environment },
       timeoutMs: TIMEOUT_MS,
     });
   }
@@ -91,6 +107,7 @@ export function ociCommand(spec: OciCommandSpec): RuntimeDriver {
     },
     can: spec.can,
     globalArguments,
+    environment,
     explain: (said, what) => explainCreate(spec, plainWords(said), what),
 
     start(id) {
@@ -139,6 +156,7 @@ export function ociCommand(spec: OciCommandSpec): RuntimeDriver {
     },
 
     remove(id, options = {}) {
+      if (copies && options.force) sweepCopies(copies.directory);
       const end = call(["delete", ...options.force ? ["--force"] : [], id]);
       if (end.status === 0) return;
       if (state(id).state === "gone") return;
@@ -162,6 +180,23 @@ export function programVersion(path: string): string | null {
   const end = run([path, "--version"], { env: runtimeEnvironment(), timeoutMs: 5_000 });
   if (end.status !== 0) return null;
   return Buffer.from(end.stdout).toString("utf8").split("\n", 1)[0] ?? null;
+}
+
+/** Nobody works that long on a copy: what is older is left from a runtime that was killed. */
+const COPY_MS = 10_000;
+
+/**
+ * Takes away copies of the program (bind mounts on files) that a killed runtime left behind. The age
+ * is the directory's: a mounted copy shows the date of the program.
+ */
+export function sweepCopies(directory: string): void {
+  const found = lookAtText(directory);
+  if (found === null || Number(found.mtime / 1_000_000n) > Date.now() - COPY_MS) return;
+  for (const name of listNames(directory)) {
+    const path = `${directory}/${name}`;
+    if (mountAt(path) !== null) unmount(path, { detach: true });
+    removeFile(path);
+  }
 }
 
 /**

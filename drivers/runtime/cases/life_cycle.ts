@@ -216,11 +216,11 @@ export const LIFE_CASES: readonly Case[] = [
   },
   {
     name: "what a create that was killed left behind is removed by force",
-    run({ driver, newId, bundle, createCommand, create }) {
+    run({ driver, newId, bundle, createCommand, create, environment }) {
       for (const delay of [1, 3, 6, 10, 20]) {
         const id = newId();
         const dir = bundle(id, { command: ["/bin/sh", "-c", FOREVER] });
-        const pid = spawnFree(createCommand(id, dir), { stdout: "ignore", stderr: "ignore" });
+        const pid = spawnFree(createCommand(id, dir), { env: environment });
         sleep(delay);
         sendSignal(pid, KILL);
         ok(waitGone(pid, 10_000));
