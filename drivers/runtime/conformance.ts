@@ -12,6 +12,7 @@ import {
   writeAtomic,
 } from "../../core/sys/files.ts";
 import { waitForFile } from "../../core/sys/inotify.ts";
+import { env } from "../../core/sys/environment.ts";
 import {
   isAlive,
   type ProcessIdentity,
@@ -191,8 +192,8 @@ function openFixture(
       const dir = `${base}/bundles/${id}`;
       writeAtomic(`${dir}/process.json`, JSON.stringify(processObject({ command, workdir })));
       const words = ["exec", "--process", `${dir}/process.json`, "--detach", id];
-      const command = [driver.path, ...driver.globalArguments, ...words];
-      const said = runQuietly(command, `${dir}/said`, environment);
+      const line = [driver.path, ...driver.globalArguments, ...words];
+      const said = runQuietly(line, `${dir}/said`, environment);
       if (said !== null) throw driver.explain(said, `cannot exec in container "${id}"`);
     },
     told(name) {
