@@ -37,7 +37,7 @@ export interface DeltaOptions {
 const DIRECTORY = O.RDONLY | O.DIRECTORY | O.NOFOLLOW;
 const ROOT = raw("");
 
-interface Found {
+export interface Found {
   readonly stat: Stat;
   readonly holder: Level;
   /** The directories that merge under this name, nearest first, open; empty for anything else. */
@@ -45,7 +45,7 @@ interface Found {
 }
 
 /** What the levels show under `name`; null when nothing. The caller closes `dirs`. */
-function find(levels: readonly Level[], path: RawPath, name: RawPath, from = 0): Found | null {
+export function find(levels: readonly Level[], path: RawPath, name: RawPath, from = 0): Found | null {
   let first: { stat: Stat; holder: Level } | undefined;
   const dirs: Level[] = [];
   for (let i = from; i < levels.length; i++) {

@@ -30,7 +30,7 @@ function escaped(path: string): string {
 }
 
 /** The topmost mount on the layer's mount point: one line of the table is parsed, not all. */
-function findMount(shelf: Shelf, id: LayerId): MountInfo | null {
+export function findMount(shelf: Shelf, id: LayerId): MountInfo | null {
   if (lookAt(shelf.fd, mountPath(id)) === null) return null;
   const table = readText("/proc/self/mountinfo");
   // Field 5; the root of a bind mount (field 4) could be the same path, so the fields are checked.
