@@ -11,6 +11,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,9 +112,14 @@ function makeStore(): Store {
 
   const coracle = (args: readonly string[], options: RunOptions = {}): Outcome => {
     const [program, words] = commandLine(options.way ?? "compiled", args);
-    const end = spawnSync(program, words, {
-      input: options.input,
-      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    const piped = options.input === undefined ? null : join(folder, ".input");
+    if (piped !== null) writeFileSync(piped, options.input ?? "");
+    // Through a shell: Deno's spawnSync hangs when it has to write much input while output comes.
+    const [command, rest] = piped === null
+      ? [program, words]
+      : ["sh", ["-c", 'cat "$0" | "$@"', piped, program, ...words]];
+    const end = spawnSync(command, rest, {
+      stdio: ["ignore", "pipe", "pipe"],
       env: environment(options.env),
       cwd: options.cwd ?? folder,
       timeout: options.timeout ?? 60_000,
@@ -260,6 +266,9 @@ function mountsBelow(folder: string): string[] {
  */
 function processesNaming(folder: string): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = [];
+  // A container's own processes know nothing of the folder; their cgroup has the container's id.
+  const containers = join(folder, "root/containers");
+  const ids = existsSync(containers) ? readdirSync(containers) : [];
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
     if (!(pid > 1) || pid === process.pid) continue;
@@ -268,7 +277,9 @@ function processesNaming(folder: string): { pid: number; command: string }[] {
       if (command === "") continue; // a zombie or a kernel thread
       const environ = readFileSync(`/proc/${name}/environ`, "utf8");
       const mounts = readFileSync(`/proc/${name}/mountinfo`, "utf8");
+      const cgroup = readFileSync(`/proc/${name}/cgroup`, "utf8");
       const isOurs = command.includes(folder) || environ.includes(`=${folder}/`) ||
+        ids.some((id) => cgroup.includes(id)) ||
         mounts.split("\n").some((line) => line.includes(folder) && line.split(" ")[4] === "/");
       if (isOurs) found.push({ pid, command: command.slice(0, 120) });
     } catch {
