@@ -2,15 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { driver as overlay } from "../../../drivers/layer/overlay.ts";
-import * as errors from "../../../core/errors.ts";
 import type { Engine, StorePaths } from "../../../core/engine/engine.ts";
 import { storePaths } from "../../../core/engine/engine.ts";
 import { openDatabase } from "../../../core/state/database.ts";
 import { makeDirs } from "../../../core/sys/files.ts";
 import { bootId } from "../../../core/sys/process.ts";
-import * as sys from "../../../core/sys/kit.ts";
-import * as archive from "../../../core/archive/kit.ts";
-import * as terms from "../../../core/terms.ts";
 
 export type ImageEngine = Pick<Engine, "db" | "paths" | "layers">;
 
@@ -33,7 +29,7 @@ export function openStore(folder: string): ImageEngine {
   };
   makeDirs(place.root);
   makeDirs(place.runroot);
-  const driver = overlay.open(place, { sys, archive, errors, terms });
+  const driver = overlay.open(place);
   const holders = join(paths.runroot, "holders");
   makeDirs(holders);
   return { db, paths, layers: { db, driver, locks: paths.locks, holders } };
