@@ -14,10 +14,11 @@ import { transaction } from "../state/database.ts";
 import { useVolume } from "../state/volumes.ts";
 import { close, O, write } from "../sys/at.ts";
 import { exists, openText, removeFile } from "../sys/files.ts";
-import { selfIdentity, signalNumber } from "../sys/process.ts";
+import { signalNumber } from "../sys/process.ts";
 import type { ContainerId, ImageRunConfig, LayerId } from "../terms.ts";
 import { VERSION } from "../version.ts";
 import { containerFiles } from "./container_files.ts";
+import { ownName } from "./container_owner.ts";
 import { runtimeText } from "./container_runtime.ts";
 import { recordOf, timestamp } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
@@ -66,7 +67,7 @@ export function createContainer(
   if (request.timezone !== undefined) timeZone(request.timezone);
   checkOthers(engine, request);
   const volumes = makeVolumes(engine, resolved);
-  const owner = options.isOwned ? selfText() : "";
+  const owner = options.isOwned ? ownName() : "";
   let layer: LayerId | null = null;
   let row: ContainerRow;
   try {
@@ -97,11 +98,6 @@ function newId(): ContainerId {
     const id = Buffer.from(bytes).toString("hex");
     if (/[a-f]/.test(id.slice(0, 12))) return id as ContainerId;
   }
-}
-
-function selfText(): string {
-  const { pid, start } = selfIdentity();
-  return `${pid}-${start}`;
 }
 
 function openCidfile(path: string, undo: DisposableStack): number {

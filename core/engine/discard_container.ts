@@ -12,7 +12,7 @@ import { deleteVolume, usersOfVolume, volumesOfContainer } from "../state/volume
 import { removeFile, removeTree } from "../sys/files.ts";
 import { containerFiles } from "./container_files.ts";
 import type { Engine } from "./engine.ts";
-import { releaseRun } from "./release_container.ts";
+import { releaseLeftovers, releaseRun } from "./release_container.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
@@ -29,6 +29,7 @@ export function discardLocked(
     changeContainer(db, row.id, { phase: "removing" });
     releaseRun(engine, row);
   }
+  releaseLeftovers(engine, row);
   const anonymous = options.volumes
     ? volumesOfContainer(db, row.id).filter((volume) => volume.isAnonymous)
     : [];

@@ -34,7 +34,7 @@ import { derived, recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
 import { joinNamespaces } from "./join_namespaces.ts";
 import { mountSources } from "./mount_sources.ts";
-import { releaseRun } from "./release_container.ts";
+import { releaseLeftovers, releaseRun } from "./release_container.ts";
 
 export interface InitOptions {
   /** Global flags that make another process of ours use this store. */
@@ -44,6 +44,8 @@ export interface InitOptions {
    * does it only when the caller has died.
    */
   readonly isAttended?: boolean;
+  /** Who is going to start it at once (`container_owner.ts`). */
+  readonly owner?: string;
   /** Sentences for the user. */
   readonly onNote?: (note: string) => void;
 }
@@ -56,6 +58,7 @@ export function initLocked(engine: Engine, row: ContainerRow, options: InitOptio
       why: `container ${row.id} has already been created in runtime: container state improper`,
     });
   }
+  releaseLeftovers(engine, row);
   try {
     const started = create(engine, row, options);
     changeContainer(engine.db, row.id, {
@@ -64,6 +67,7 @@ export function initLocked(engine: Engine, row: ContainerRow, options: InitOptio
       pidStart: processStart(started.pid) ?? "",
       monitorPid: started.monitorPid,
       error: "",
+      owner: options.owner ?? "",
     });
     writePidfiles(row, started);
   } catch (error) {

@@ -12,14 +12,17 @@ import {
 import { volumeByName } from "../state/volumes.ts";
 import { listNames, removeTree } from "../sys/files.ts";
 import { tryLock } from "../sys/lock.ts";
-import { isAlive, processStart } from "../sys/process.ts";
+import { processStart } from "../sys/process.ts";
 import type { ContainerId } from "../terms.ts";
 import { settle } from "./cleanup_container.ts";
 import { containerFiles } from "./container_files.ts";
 import { withFreeContainer } from "./container_lock.ts";
-import { derived, recordOf } from "./container_state.ts";
+import { isOwnerDead } from "./container_owner.ts";
+import { runtimeOf } from "./container_runtime.ts";
+import { derived, recordOf, timestamp } from "./container_state.ts";
 import { discardLocked } from "./discard_container.ts";
 import type { Engine } from "./engine.ts";
+import { releaseLeftovers } from "./release_container.ts";
 import { recoverImages } from "./recover_images.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
@@ -49,16 +52,26 @@ function recoverContainer(engine: Parts, row: ContainerRow): void {
   }
 }
 
-function isOwnerDead(owner: string): boolean {
-  const [pid, start = ""] = owner.split("-");
-  return !isAlive({ pid: Number(pid), start });
-}
-
+/** Its maker or starter died before it was done: finished when it runs, else undone. */
 function abandon(engine: Parts, row: ContainerRow): void {
   withFreeContainer(engine, row.id, (fresh) => {
     if (fresh.owner !== row.owner) return;
-    if (recordOf(fresh).resolved.request.rm) discardLocked(engine, fresh, { volumes: true });
-    else changeContainer(engine.db, row.id, { owner: "" });
+    if (fresh.phase === "created" && derived(engine, fresh).state === "stopped") {
+      settle(engine, fresh);
+      return;
+    }
+    const { state } = fresh.phase === "created"
+      ? runtimeOf(engine, fresh).state(fresh.id)
+      : { state: "gone" };
+    if (state === "running" || state === "paused") {
+      changeContainer(engine.db, row.id, { phase: "started", started: timestamp(), owner: "" });
+    } else if (recordOf(fresh).resolved.request.rm) {
+      discardLocked(engine, fresh, { volumes: true });
+    } else {
+      releaseLeftovers(engine, fresh);
+      const phase = fresh.started === "" ? "configured" : "exited";
+      changeContainer(engine.db, row.id, { phase, pid: 0, monitorPid: 0, owner: "" });
+    }
   });
 }
 

@@ -1,14 +1,20 @@
 /** What frees a container's run: its runtime state, mounts and bundle; and how it ended, kept in its row. */
+import { containerCgroup } from "../container/oci/linux.ts";
 import { containerHolder, unmountLayer } from "../layer/store.ts";
 import { changeContainer, type ContainerRow } from "../state/containers.ts";
+import { removeCgroup } from "../sys/cgroup.ts";
 import { exists, removeFile, removeTree } from "../sys/files.ts";
 import { mountAt, unmount } from "../sys/mount.ts";
+import { processesWithArgument, sendSignal, SIGNALS, waitGone } from "../sys/process.ts";
 import { containerFiles } from "./container_files.ts";
 import { freshRow } from "./container_lock.ts";
 import { runtimeOf } from "./container_runtime.ts";
-import { derived, exitTime } from "./container_state.ts";
+import { derived, exitTime, recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
 import { unmountVolumes } from "./volume_mount.ts";
+
+/** Longest wait for a killed monitor, milliseconds. */
+const END_MS = 5_000;
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
@@ -49,4 +55,21 @@ export function releaseRun(engine: Parts, row: ContainerRow): void {
   if (row.layer !== null) unmountLayer(engine.layers, row.layer, containerHolder(row.id));
   unmountVolumes(engine, row);
   removeTree(files.bundle);
+}
+
+/**
+ * With the lock held, for a container whose row says that nothing runs: a start that was killed may
+ * have left its mount, its bundle and a monitor that goes on creating the container. Free when there
+ * is nothing.
+ */
+export function releaseLeftovers(engine: Parts, row: ContainerRow): void {
+  if (!exists(containerFiles(engine.paths, row.id).bundle)) return;
+  // First the monitor, which otherwise could have the runtime make the container after its removal.
+  for (const pid of processesWithArgument(row.id)) {
+    if (sendSignal(pid, SIGNALS.KILL!)) waitGone(pid, END_MS);
+  }
+  releaseRun(engine, row);
+  // A runtime that was killed while it made the container knows nothing of its cgroup.
+  const cgroup = containerCgroup(row.id, recordOf(row).resolved.request);
+  if (cgroup !== null) removeCgroup(cgroup);
 }

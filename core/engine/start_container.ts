@@ -8,6 +8,7 @@ import { containerFiles } from "./container_files.ts";
 import { freshRow, withContainer } from "./container_lock.ts";
 import { runtimeOf } from "./container_runtime.ts";
 import { derived, recordOf, timestamp } from "./container_state.ts";
+import { ownName } from "./container_owner.ts";
 import type { Engine } from "./engine.ts";
 import { initLocked, type InitOptions } from "./init_container.ts";
 import { cleanLocked, releaseRun } from "./release_container.ts";
@@ -37,18 +38,13 @@ function startLocked(
         `it is ${state}: container state improper`,
     });
   }
-  const created = state === "created" ? clean : initLocked(engine, clean, options);
+  const owner = ownName();
+  const created = state === "created" ? clean : initLocked(engine, clean, { ...options, owner });
+  if (state === "created") changeContainer(engine.db, row.id, { owner });
+  const started = timestamp();
   try {
     onCreated(created);
-    // Before the start: a kill in between leaves a row that says "started" with a process that
-    // waits, which every command sees as running and can stop. The other way round it would run
-    // without anybody knowing.
-    changeContainer(engine.db, row.id, {
-      phase: "started",
-      started: timestamp(),
-      owner: "",
-    });
-    runtimeOf(engine, row).start(row.id);
+    runtimeOf(engine, created).start(row.id);
   } catch (error) {
     releaseRun(engine, created);
     const why = error instanceof Error ? error.message : String(error);
@@ -57,9 +53,12 @@ function startLocked(
       pid: 0,
       monitorPid: 0,
       error: why,
+      owner: clean.owner,
     });
     throw error;
   }
+  // A kill before this leaves "created" with a dead owner: recovery asks the runtime what is true.
+  changeContainer(engine.db, row.id, { phase: "started", started, owner: "" });
   return freshRow(engine, row.id);
 }
 

@@ -34,8 +34,8 @@ export interface ContainerRow {
   /** Name or path of the runtime it was created with. */
   readonly runtime: string;
   /**
-   * `PID-STARTTIME` of the `run` that made it, until it is started: when that process died before,
-   * a container of `--rm` goes.
+   * `PID-STARTTIME` of the process that makes or starts it, until it is started: when that process
+   * has died before, recovery finds out how far it came.
    */
   readonly owner: string;
 }

@@ -1,8 +1,13 @@
 /**
  * How control groups are mounted on this host, and where a process is in them. cgroups(7).
  */
-import { exists, readText, readTextOrNull } from "./files.ts";
+import { isErrno } from "../errors.ts";
+import { raw } from "../terms.ts";
+import { AT_FDCWD, rmdirAt } from "./at.ts";
+import { exists, listNames, lookAtText, readText, readTextOrNull } from "./files.ts";
 import { FS_MAGIC, fsMagic } from "./file_system.ts";
+import { sleep } from "./pipe.ts";
+import { sendSignal, SIGNALS } from "./process.ts";
 
 export type CgroupLayout = "v1" | "v2" | "hybrid" | "none";
 
@@ -89,4 +94,40 @@ export function isFrozen(pid: number): boolean {
   const file = isV2 ? "cgroup.freeze" : "freezer.state";
   const state = (readTextOrNull(`${cgroupDirectory(path, "freezer")}/${file}`) ?? "").trim();
   return isV2 ? state === "1" : state === "FROZEN" || state === "FREEZING";
+}
+
+/**
+ * Removes the cgroup from every hierarchy, also `systemd` and `unified` beside v1, and ends the
+ * processes in it. Quiet when there is none; false when something in it does not die.
+ */
+export function removeCgroup(path: string): boolean {
+  const tops = cgroupLayout() === "v2" ? [ROOT] : listNames(ROOT).map((name) => `${ROOT}/${name}`);
+  const clean = path.replace(/^\/+/, "");
+  if (clean === "") return false;
+  const directories = tops.map((top) => `${top}/${clean}`).filter((directory) => exists(directory));
+  return directories.map(emptyAndRemove).every((isGone) => isGone);
+}
+
+/** Rounds of killing and trying again, with a pause of 10 ms between. */
+const ROUNDS = 200;
+
+function emptyAndRemove(directory: string): boolean {
+  if (!exists(directory)) return true;
+  for (const name of listNames(directory)) {
+    if (lookAtText(`${directory}/${name}`)?.type === "dir") emptyAndRemove(`${directory}/${name}`);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const pid of words(readTextOrNull(`${directory}/cgroup.procs`) ?? "")) {
+      sendSignal(Number(pid), SIGNALS.KILL ?? 9);
+    }
+    try {
+      rmdirAt(AT_FDCWD, raw(directory));
+      return true;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return true;
+      if (!isErrno(error, "EBUSY")) throw error;
+    }
+    sleep(10);
+  }
+  return false;
 }

@@ -4,7 +4,7 @@
  */
 import { close } from "./at.ts";
 import { ERRNO, errnoError, sysError } from "./errno.ts";
-import { readText, readTextOrNull } from "./files.ts";
+import { listNames, readText, readTextOrNull } from "./files.ts";
 import { errno, libc } from "./libc.ts";
 import { cString } from "./path_buffer.ts";
 import { openPidfd } from "./pidfd.ts";
@@ -187,6 +187,18 @@ export function setUmask(mask: number): number {
 /** Starts a session without terminal. Fails with EPERM for a group leader. */
 export function newSession(): void {
   if (libc.setsid() < 0) throw sysError("start", "session");
+}
+
+/**
+ * Processes that have `word` as one whole argument of their command line. Reads all of /proc: for
+ * recovery, not for everyday work.
+ */
+export function processesWithArgument(word: string): number[] {
+  const self = selfIdentity().pid;
+  return listNames("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number).filter((pid) =>
+    pid !== self &&
+    (readTextOrNull(`/proc/${pid}/cmdline`) ?? "").split("\0").includes(word)
+  );
 }
 
 /** Ends this process now: nothing is flushed, closed or finalised by the runtime. _exit(2). */

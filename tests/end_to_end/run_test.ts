@@ -20,7 +20,7 @@ for (const runtime of ["crun", "runc"]) {
       for (const code of [1, 42, 125, 126, 127, 255]) {
         assert.equal(run("sh", "-c", `exit ${code}`).status, code);
       }
-      assert.equal(run("sh", "-c", "kill -9 $$").status, 137);
+      assert.equal(run("sh", "-c", "sh -c 'kill -9 $$'; exit $?").status, 137);
       const missing = run("no-such-command");
       assert.equal(missing.status, 127);
       assert.match(missing.stderr, /^coracle: .*no-such-command/);
@@ -89,7 +89,7 @@ test(
     assert.equal(sh(["-w", "/tmp"], "pwd"), "/tmp");
     assert.equal(sh(["--hostname", "boat"], "hostname"), "boat");
     assert.equal(sh(["--user", "1234:4321"], "id -u; id -g"), "1234\n4321");
-    assert.equal(sh(["-u", "nobody"], "id -un"), "nobody");
+    assert.equal(sh(["-u", "root:7"], "id -un; id -g"), "root\n7");
     mkdirSync(join(store.folder, "data"));
     writeFileSync(join(store.folder, "data", "file"), "from the host\n");
     assert.equal(sh(["-v", `${store.folder}/data:/data:ro`], "cat /data/file"), "from the host");
@@ -207,7 +207,16 @@ test(
   withStore((store) => {
     store.importBusybox();
     const file = (name: string) => join(store.folder, name);
-    const flags = ["--cidfile", "cid", "--pidfile", "pid", "--conmon-pidfile", "conmon"];
+    const flags = [
+      "--cidfile",
+      "cid",
+      "--pidfile",
+      "pid",
+      "--conmon-pidfile",
+      "conmon",
+      "--stop-timeout",
+      "0",
+    ];
     const id = store.ok(["run", "-d", "--name", "x", ...flags, BUSYBOX, "sleep", "100"]);
     assert.equal(readFileSync(file("cid"), "utf8"), id);
     assert.match(
