@@ -99,6 +99,8 @@ export const LOG_CASES: readonly Case[] = [
         while ! test -e /out/go; do sleep 0.02; done; echo after`);
       start(one);
       told("ready");
+      // The container is ahead of its log.
+      for (let i = 0; i < 200 && !readTextOrNull(one.log.path); i++) sleep(10);
       moveInto(one.log.path, `${one.log.path}.1`);
       monitor.reopenLog(one.dir);
       for (let i = 0; i < 200 && !exists(one.log.path); i++) sleep(10);
