@@ -70,7 +70,7 @@ test(
   "kill -9 of load loses nothing and leaks nothing",
   { skip },
   withStore(async (store) => {
-    store.importBusybox();
+    prepare(store);
     store.ok(["save", "-o", "image.tar", BUSYBOX]);
     store.ok(["rmi", "--all", "--force"]);
     store.ok(["import", busyboxTar(), "localhost/keep:1"]);
