@@ -12,6 +12,7 @@ export interface BuiltinDriver {
 export const BUILTIN: Readonly<Record<DriverKind, readonly BuiltinDriver[]>> = {
   layer: [
     { name: "overlay", load: async () => (await import("./layer/overlay.ts")).driver },
+    { name: "aufs", load: async () => (await import("./layer/aufs.ts")).driver },
     { name: "copy", load: async () => (await import("./layer/copy.ts")).driver },
   ],
   runtime: [

@@ -45,7 +45,12 @@ export interface Found {
 }
 
 /** What the levels show under `name`; null when nothing. The caller closes `dirs`. */
-export function find(levels: readonly Level[], path: RawPath, name: RawPath, from = 0): Found | null {
+export function find(
+  levels: readonly Level[],
+  path: RawPath,
+  name: RawPath,
+  from = 0,
+): Found | null {
   let first: { stat: Stat; holder: Level } | undefined;
   const dirs: Level[] = [];
   for (let i = from; i < levels.length; i++) {
