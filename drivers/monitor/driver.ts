@@ -107,7 +107,11 @@ export interface MonitorDriver {
    */
   exec(spec: ExecSpec, runtime: RuntimeDriver, attached: () => void): Started;
 
-  /** Tells the monitor of a new window size. Quiet when it is gone. */
+  /**
+   * Tells the monitor of a new window size. Quiet when it is gone. Of two sizes set within a few
+   * milliseconds the first may win (conmon 2.1.6); who needs the last one sets it again after a
+   * moment, as core/container/attach.ts does.
+   */
   resize(dir: string, size: { readonly rows: number; readonly columns: number }): void;
 
   /** Has it close and open the log again, after a rotation. Quiet when it is gone. */
