@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CoracleError } from "../errors.ts";
+import { lookAtText } from "../sys/files.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 export type Value = string | number | bigint | null | Uint8Array;
@@ -35,9 +36,6 @@ export function openDatabase(path: string, bootId: string): Database {
     // NORMAL in WAL mode: a crash of a process loses nothing, a power cut at most the last commits,
     // never consistency. Commits that must last ask for `durable` and get a checkpointed fsync.
     handle.exec("PRAGMA synchronous = NORMAL");
-    // Processes end without closing (`cli.ts`), so the log stays and the next one reads it again:
-    // 1 MiB keeps that below a millisecond.
-    handle.exec("PRAGMA wal_autocheckpoint = 256");
   } catch (cause) {
     throw damaged(path, cause);
   }
@@ -52,12 +50,29 @@ export function openDatabase(path: string, bootId: string): Database {
     }
     if (version < MIGRATIONS.length) migrate(db);
     resetAfterReboot(db);
+    emptyLog(db, path);
   } catch (cause) {
     handle.close();
     if (cause instanceof CoracleError) throw cause;
     throw damaged(path, cause);
   }
   return db;
+}
+
+/** The log is read by whoever opens the database next: this much takes less than a millisecond. */
+const LOG_BYTES = 1024 * 1024;
+
+/**
+ * Processes end without closing (`cli.ts`), so nobody is the last one to take the log away, and
+ * whoever opens the database after a death does not know what of the log is in the main file
+ * already and only adds to it. One that has grown is therefore emptied here, unless somebody is
+ * using it now.
+ */
+function emptyLog(db: Database, path: string): void {
+  if ((lookAtText(`${path}-wal`)?.size ?? 0) <= LOG_BYTES) return;
+  db.handle.exec("PRAGMA busy_timeout = 0");
+  db.handle.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  db.handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
 }
 
 function damaged(path: string, cause: unknown): CoracleError {

@@ -1,7 +1,7 @@
 /** The record book: migrations, reboot, rules of use, and two processes that write at once. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -247,6 +247,21 @@ test("a store of a newer coracle is refused and left as it is", () => {
 test("a file that is no database is named as damaged", () => {
   run(db, "INSERT INTO meta VALUES ('x', 'y')");
   fails("corrupt", () => openDatabase("/proc/self/status", "boot-1"));
+});
+
+test("the log stays small although nobody closes the database", () => {
+  closeDatabase(db);
+  const script = join(import.meta.dirname!, "unclosed.ts");
+  const args = "Deno" in globalThis ? ["run", "-A", "--no-check", script] : [script];
+  for (let round = 0; round < 5; round++) {
+    const { signal } = spawnSync(process.execPath, [...args, folder]);
+    assert.equal(signal, "SIGKILL");
+  }
+  const { size } = statSync(join(folder, "state.db-wal"));
+  assert.ok(size > 1_000_000 && size < 2_000_000, `it has ${size} bytes`);
+  db = openDatabase(join(folder, "state.db"), "boot-1");
+  assert.equal(meta(db, "key")?.length, 1_100_000);
+  assert.equal(statSync(join(folder, "state.db-wal")).size, 0);
 });
 
 test("two processes that hammer it lose nothing", async () => {
