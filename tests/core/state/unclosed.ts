@@ -3,5 +3,6 @@ import { join } from "node:path";
 import { openDatabase, setMeta } from "../../../core/state/database.ts";
 
 const db = openDatabase(join(process.argv[2]!, "state.db"), "boot-1");
-setMeta(db, "key", "x".repeat(1_100_000));
+// Other text each time: the same is not written again.
+setMeta(db, "key", `${process.pid}`.padStart(10).repeat(110_000));
 process.kill(process.pid, "SIGKILL");
