@@ -88,8 +88,12 @@ function create(engine: Engine, row: ContainerRow, options: InitOptions) {
   const rootfs = mountRoot(engine, row);
   const { spec, files: texts, notes } = describe(engine, row, rootfs);
   for (const note of notes) options.onNote?.(note);
-  writeBundle(files.bundle, { spec, files: texts });
-  return engine.monitor.create({
+  const runtime = runtimeOf(engine, row);
+  const profile = spec.linux.seccomp === undefined ? null : JSON.stringify(spec.linux.seccomp);
+  const ready = profile === null ? {} : runtime.filters?.annotations(profile) ?? {};
+  const annotations = { ...spec.annotations, ...ready };
+  writeBundle(files.bundle, { spec: { ...spec, annotations }, files: texts });
+  const started = engine.monitor.create({
     id: row.id,
     name: row.name,
     bundle: files.bundle,
@@ -110,7 +114,9 @@ function create(engine: Engine, row: ContainerRow, options: InitOptions) {
     // A detached container must outlive the cgroup of whoever started it (a CI job, a service).
     ...(request.cgroups === "enabled" && !options.isAttended ? { cgroup: "/coracle" } : {}),
     runtimeLog: files.runtimeLog,
-  }, runtimeOf(engine, row));
+  }, runtime);
+  if (profile !== null && Object.keys(ready).length === 0) runtime.filters?.keep(row.id, profile);
+  return started;
 }
 
 /**

@@ -6,6 +6,7 @@ import { cgroupLayout } from "../../core/sys/cgroup.ts";
 import { readTextOrNull } from "../../core/sys/files.ts";
 import type { DriverModule, DriverPlace } from "../module.ts";
 import type { Probe } from "../../core/terms.ts";
+import { crunFilters } from "./crun_filters.ts";
 import type { RuntimeDriver } from "./driver.ts";
 import { ociCommand, programVersion, runtimeProgram } from "./oci_command.ts";
 
@@ -35,10 +36,11 @@ export const driver = {
   },
 
   open(place: DriverPlace): RuntimeDriver {
-    return ociCommand({
+    const stateRoot = `${place.runroot}/state`;
+    const shared = ociCommand({
       name: "crun",
       path: runtimeProgram("crun", place.options),
-      stateRoot: `${place.runroot}/state`,
+      stateRoot,
       globalArguments: ["--cgroup-manager", "cgroupfs"],
       // Else it copies itself in /tmp, which a killed crun leaves there, mounted.
       copies: { variable: "_LIBCONTAINER_STATEDIR", directory: `${place.runroot}/copies` },
@@ -55,6 +57,11 @@ export const driver = {
         // "Operation not permitted" is crun's word for a directory and for an empty command.
         notExecutable: [/open executable: (permission denied|operation not permitted)/i],
       },
+    });
+    // Object.assign would call the getter of the version, which takes a spawn.
+    return Object.defineProperty(shared, "filters", {
+      value: crunFilters(`${place.runroot}/filters`, stateRoot),
+      enumerable: true,
     });
   },
 } satisfies DriverModule<"runtime">;

@@ -42,6 +42,21 @@ export interface RuntimeAbilities {
   readonly cgroups: readonly ("v1" | "v2" | "hybrid")[];
 }
 
+/**
+ * Translating a seccomp profile takes a program longer than all the rest of a create. One that can
+ * be given the translated filter offers it here; the container is the same with and without.
+ */
+export interface RuntimeFilters {
+  /**
+   * Annotations for config.json that carry the filter translated earlier for exactly this profile
+   * (the JSON text of `linux.seccomp`); none when there is no such filter.
+   */
+  annotations(profile: string): Readonly<Record<string, string>>;
+
+  /** After a create without them: keeps what the program made of the profile for container `id`. */
+  keep(id: string, profile: string): void;
+}
+
 export interface RuntimeDriver {
   readonly name: string;
   /** Absolute path of the program. */
@@ -49,6 +64,7 @@ export interface RuntimeDriver {
   /** First line of `--version`. Asked from the program at the first use: takes a spawn. */
   readonly version: string;
   readonly can: RuntimeAbilities;
+  readonly filters?: RuntimeFilters;
 
   /**
    * What a monitor passes to the runtime before the subcommand (`--root DIR`, `--log FILE`, …), so
