@@ -40,8 +40,24 @@ export interface NewImage {
   readonly names: readonly string[];
 }
 
-/** Fails with `busy` when a removal took away what the store had when the intake began. */
+/**
+ * Fails with `busy` when a removal took away what the store had when the intake began; then nothing
+ * of it is in the store.
+ */
 export function commitImages(intake: Intake, images: readonly NewImage[]): void {
+  const { engine, staging } = intake;
+  try {
+    commit(intake, images);
+  } catch (error) {
+    using _lock = lockImages(engine.paths);
+    for (const blob of staging.kept) {
+      if (!isBlobUsed(engine.db, blob)) removeBlob(engine.paths, blob);
+    }
+    throw error;
+  }
+}
+
+function commit(intake: Intake, images: readonly NewImage[]): void {
   const { engine, staging } = intake;
   staging.publish();
   const layers = [...intake.layers.values()];

@@ -40,18 +40,37 @@ const NOTHING: TreeSink = { entry: () => {}, write: () => {}, end: () => {} };
 /**
  * Locks the chain ids of all layers that the images still need, in an order that is the same in
  * every process (by depth, then by id), so that two loads cannot wait for each other. The nearest
- * layer that is there already is locked too: a removal would take it away meanwhile.
+ * layer that is there already is locked too, so that no removal takes it, or what is below it, away.
  */
 export function lockMissing(
   intake: Intake,
   images: readonly FoundImage[],
 ): { release(): void } {
-  const wanted = new Map<ChainId, number>();
-  for (const { config } of images) {
-    const ids = chainIds(config.rootfs.diff_ids);
-    const there = ids.findLastIndex((id) => layerByChainId(intake.engine.db, id) !== undefined);
-    ids.forEach((id, depth) => depth >= there && wanted.set(id, depth));
+  const chains = images.map(({ config }) => chainIds(config.rootfs.diff_ids));
+  for (;;) {
+    const there = chains.map((ids) => nearestThere(intake, ids));
+    const lock = lockChains(intake, chains, there);
+    // Between the look and the lock a removal may have been at work.
+    if (chains.every((ids, i) => nearestThere(intake, ids) >= (there[i] ?? -1))) return lock;
+    lock.release();
   }
+}
+
+/** Index of the topmost layer that the store has; -1 for none. */
+function nearestThere({ engine }: Intake, ids: readonly ChainId[]): number {
+  return ids.findLastIndex((id) => layerByChainId(engine.db, id) !== undefined);
+}
+
+/** Of each chain the layers from the given index on. */
+function lockChains(
+  { engine }: Intake,
+  chains: readonly (readonly ChainId[])[],
+  from: readonly number[],
+): { release(): void } {
+  const wanted = new Map<ChainId, number>();
+  chains.forEach((ids, i) =>
+    ids.forEach((id, depth) => depth >= (from[i] ?? -1) && wanted.set(id, depth))
+  );
   const order = [...wanted].sort(([a, i], [b, j]) => i - j || (a < b ? -1 : 1));
   const locks: FileLock[] = [];
   const release = () => {
@@ -61,7 +80,7 @@ export function lockMissing(
     }
   };
   try {
-    for (const [id] of order) locks.push(lockChain(intake.engine.layers, id));
+    for (const [id] of order) locks.push(lockChain(engine.layers, id));
   } catch (error) {
     release();
     throw error;

@@ -76,6 +76,11 @@ export class BlobStaging implements Disposable {
     return digest;
   }
 
+  /** Everything that `publish` puts into the store. */
+  get kept(): ReadonlySet<Digest> {
+    return this.#kept;
+  }
+
   /** Will `publish` bring this blob? */
   keeps(digest: Digest): boolean {
     return this.#kept.has(digest);
