@@ -26,6 +26,7 @@ export type LayerId = Branded<"LayerId">;
  */
 export type RawPath = Branded<"RawPath">;
 
+// deno-lint-ignore no-control-regex
 const ASCII = /^[\x01-\x7f]*$/;
 
 /** Text (UTF-16 in JS, UTF-8 in the kernel) to kernel bytes. */
