@@ -101,16 +101,16 @@ function ask(place: DriverPlace): Answer {
   const extra = (place.options.mount_options as string[] | undefined) ?? [];
   const file = `${place.runroot}/aufs-probe`;
   try {
-    if (!isKnown(readTextOrNull("/proc/filesystems") ?? "")) {
-      // Not kept: the module may be loaded in a moment.
-      return { key: "", ...unusable("this kernel has no aufs, or not yet; try: modprobe aufs") };
-    }
     const { dev, ino } = statAt(AT_FDCWD, raw(place.root), { follow: true });
     const key = [bootId(), dev, ino, ...extra].join(" ");
     const cached = readTextOrNull(file);
     if (cached !== null) {
       const answer = JSON.parse(cached) as Answer;
       if (answer.key === key) return answer;
+    }
+    if (!isKnown(readTextOrNull("/proc/filesystems") ?? "")) {
+      // Not kept: the module may be loaded in a moment.
+      return { key: "", ...unusable("this kernel has no aufs, or not yet; try: modprobe aufs") };
     }
     const answer = { key, ...tryOut(place.root, extra) };
     writeAtomic(file, JSON.stringify(answer));
