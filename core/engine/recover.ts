@@ -10,7 +10,9 @@ import {
   unsettledContainers,
 } from "../state/containers.ts";
 import { volumeByName } from "../state/volumes.ts";
-import { listNames, removeTree } from "../sys/files.ts";
+import { cgroupOf } from "../sys/cgroup.ts";
+import { listNames, readTextOrNull, removeTree } from "../sys/files.ts";
+import { mountsBelow, unmount } from "../sys/mount.ts";
 import { tryLock } from "../sys/lock.ts";
 import { processStart } from "../sys/process.ts";
 import type { ContainerId } from "../terms.ts";
@@ -84,7 +86,11 @@ function recoverDirectories(engine: Parts): void {
       if (containerById(db, id) !== undefined) continue;
       // Whoever makes or removes it right now has its lock.
       using lock = tryLock(containerFiles(paths, id).lock);
-      if (lock !== null && containerById(db, id) === undefined) removeTree(`${directory}/${name}`);
+      if (lock === null || containerById(db, id) !== undefined || runs(paths, id)) continue;
+      for (const { target } of mountsBelow(`${directory}/${name}`)) {
+        unmount(target, { detach: true });
+      }
+      removeTree(`${directory}/${name}`);
     }
   }
   for (const name of listNames(paths.volumes)) {
@@ -94,4 +100,11 @@ function recoverDirectories(engine: Parts): void {
       removeTree(`${paths.volumes}/${name}`);
     }
   }
+}
+
+/** Its record is lost but its process is not (`system check` finds it): nothing is taken from it. */
+function runs(paths: Engine["paths"], id: ContainerId): boolean {
+  const pid = Number(readTextOrNull(`${containerFiles(paths, id).bundle}/pidfile`) ?? 0);
+  if (pid <= 0 || processStart(pid) === null) return false;
+  return [...cgroupOf(pid).values()].some((path) => path.includes(id));
 }
