@@ -11,7 +11,6 @@
  * The rules behind each step were measured on aufs6.1; where one is not obvious its step says what
  * happens otherwise.
  */
-import { CoracleError } from "../../core/errors.ts";
 import { O, openAt, statAt, utimeAt } from "../../core/sys/at.ts";
 import { FS_MAGIC, fsMagic, unmount } from "../../core/sys/mount.ts";
 import {
@@ -29,6 +28,7 @@ import { MOST_LOWERS } from "./aufs_plan.ts";
 import { type AufsFeatures, aufsFeatures, probeAufs, xinoOption } from "./aufs_probe.ts";
 import { AufsStage } from "./aufs_stage.ts";
 import {
+  awaitOnlyWriter,
   diffOf,
   isWrittenByUnion,
   mountUnion,
@@ -119,7 +119,7 @@ class AufsLayers implements LayerDriver {
     const made = madeOf(this.#shelf, layer.id, "seal");
     if (made.kind !== "container") return;
     if (this.isMounted(layer)) throw mountedLayer("seal", layer.id);
-    if (isWrittenByUnion(this.#shelf, layer.id)) throw stillWritten("seal", layer.id);
+    awaitOnlyWriter(this.#shelf, layer.id, "seal");
     clearPseudoLinks(this.#shelf, diffOf(layer.id));
     changeMade(this.#shelf, layer.id, { kind: "sealed" });
   }
@@ -241,7 +241,7 @@ class AufsLayers implements LayerDriver {
    * that nobody inside has caused; the time is put back.
    */
   #mountWritable(id: LayerId, union: UnionPlan): void {
-    if (isWrittenByUnion(this.#shelf, id)) throw stillWritten("mount", id);
+    awaitOnlyWriter(this.#shelf, id, "mount");
     const diff = diffOf(id);
     clearPseudoLinks(this.#shelf, diff);
     const { mtime } = statAt(this.#shelf.fd, diff);
@@ -275,13 +275,6 @@ class AufsLayers implements LayerDriver {
       : this.#openLevels([layer.id, ...layer.chain], 0);
     return withLevels(levels, work);
   }
-}
-
-function stillWritten(verb: string, id: LayerId): CoracleError {
-  return new CoracleError("busy", `cannot ${verb} layer "${id}"`, {
-    why: "an earlier mount of it still has users, who would write into the same files",
-    hint: "end the processes that have files in it open",
-  });
 }
 
 export const driver = {

@@ -152,6 +152,25 @@ export function isWrittenByUnion(shelf: Shelf, id: LayerId): boolean {
   return false;
 }
 
+/**
+ * Waits a moment for such a union to end: whoever looks at the mount table keeps one alive for as
+ * long as that takes. Fails with `busy`.
+ */
+export function awaitOnlyWriter(shelf: Shelf, id: LayerId, verb: string): void {
+  for (let tries = 0; isWrittenByUnion(shelf, id); tries++) {
+    if (tries === PATIENCE) {
+      throw new CoracleError("busy", `cannot ${verb} layer "${id}"`, {
+        why: "an earlier mount of it still has users, who would write into the same files",
+        hint: "end the processes that have files in it open",
+      });
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  }
+}
+
+/** Times 5 ms. */
+const PATIENCE = 60;
+
 /** The ids come from addresses, so that a later union may have the same one. */
 function writes(union: string, id: LayerId): boolean {
   const [top] = readBranches(union);
