@@ -173,7 +173,7 @@ class AufsLayers implements LayerDriver {
     const sender = new Sender(sink);
     const onlyChanged = made.kind !== "image";
     if (options.whole) {
-      this.#withLevels(layer, "delta", (levels) => walkUnion(levels, sending(sender)));
+      this.#withLevels(layer, "whole", (levels) => walkUnion(levels, sending(sender)));
     } else {
       const how = { onlyChanged, lookBelow: onlyChanged };
       const which = onlyChanged ? "delta" : "own";
@@ -269,10 +269,23 @@ class AufsLayers implements LayerDriver {
     }
   }
 
-  #withLevels<T>(layer: LayerRef, which: "own" | "delta", work: (levels: Level[]) => T): T {
-    const levels = which === "own"
-      ? this.#openLevels([layer.id], layer.chain.length)
-      : this.#openLevels([layer.id, ...layer.chain], 0);
+  /** "delta": the layer over all that is below; "whole": down to the first that hides the rest. */
+  #withLevels<T>(
+    layer: LayerRef,
+    which: "own" | "delta" | "whole",
+    work: (levels: Level[]) => T,
+  ): T {
+    const levels = which === "whole"
+      ? this.#openLevels([layer.id, ...layer.chain], 0)
+      : this.#openLevels([layer.id], layer.chain.length);
+    if (which === "delta") {
+      try {
+        levels.push(...this.#openLevels(layer.chain, 0));
+      } catch (error) {
+        closeLevels(levels);
+        throw error;
+      }
+    }
     return withLevels(levels, work);
   }
 }
