@@ -36,6 +36,7 @@ import {
   utimeAt,
 } from "../../core/sys/at.ts";
 import { realPath, removeAt } from "../../core/sys/files.ts";
+import { spreadFolders } from "../../core/sys/spread_folders.ts";
 import { getXattrAt, listXattrsAt, setXattrAt } from "../../core/sys/xattr.ts";
 import { bootId, isAlive, selfIdentity } from "../../core/sys/process.ts";
 import { type LayerId, raw, type RawPath, text } from "../../core/terms.ts";
@@ -68,6 +69,7 @@ export function openShelf(root: string): Shelf {
   const fd = openAt(AT_FDCWD, raw(root), O.RDONLY | O.DIRECTORY);
   if (lookAt(fd, raw("trash")) === null) {
     for (const folder of FOLDERS) makeDirectory(fd, raw(folder), 0o700);
+    spreadFolders(fd, raw("stages"));
   }
   // The kernel names mounts by their real path.
   return { root: realPath(root), fd, stages: new Map() };
