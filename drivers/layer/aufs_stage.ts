@@ -9,7 +9,7 @@ import type { RawPath, TreeEntry } from "../../core/terms.ts";
 import { markReplacing } from "./aufs_marks.ts";
 import { type Level, withLevels } from "./delta.ts";
 import type { BeginSpec, LayerStage } from "./driver.ts";
-import { findLayer, inside, madeOf, removeName, type Shelf } from "./shelf.ts";
+import { inside, madeOf, removeName, type Shelf } from "./shelf.ts";
 import { ShelfStage } from "./stage.ts";
 
 export class AufsStage implements LayerStage {
@@ -36,8 +36,8 @@ export class AufsStage implements LayerStage {
 
   end(): void {
     this.#stage.end();
-    const path = findLayer(this.#shelf, this.#spec.id);
-    if (path === null || this.#spec.chain.length === 0) return;
+    const path = this.#shelf.stages.get(this.#spec.id);
+    if (path === undefined || this.#spec.chain.length === 0) return;
     const diff = inside(path, "diff");
     if (madeOf(this.#shelf, this.#spec.id, "make").hidesAll) this.#clearRoot(diff);
     else this.#mark(diff);

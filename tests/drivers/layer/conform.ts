@@ -1,6 +1,7 @@
 /** Runs the conformance cases of layer drivers as tests, on every file system. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { makeDirs, removeTree } from "../../../core/sys/files.ts";
 import { CASES, runCase } from "../../../drivers/layer/conformance.ts";
 import type { DriverModule } from "../../../drivers/module.ts";
 import { FILE_SYSTEMS } from "./file_systems.ts";
@@ -25,7 +26,10 @@ export function conform(module: DriverModule<"layer">, options: ConformOptions =
       let missing = "";
       before(() => {
         try {
-          directory = system.open();
+          const opened = system.open();
+          const reason = reasonAgainst(module, opened);
+          if (reason === null) directory = opened;
+          else missing = `${module.name} on ${system.name}: ${reason}`;
         } catch (error) {
           missing = `no ${system.name} here: ${error}`;
         }
@@ -41,4 +45,15 @@ export function conform(module: DriverModule<"layer">, options: ConformOptions =
       }
     });
   }
+}
+
+/** Why this host cannot run the driver on the file system of `directory`; null when it can. */
+function reasonAgainst(module: DriverModule<"layer">, directory: string): string | null {
+  const place = { root: `${directory}/probe`, runroot: `${directory}/probe-run`, options: {} };
+  makeDirs(place.root);
+  makeDirs(place.runroot);
+  const { usable, reason } = module.probe(place, undefined as never);
+  removeTree(place.root);
+  removeTree(place.runroot);
+  return usable ? null : reason;
 }
