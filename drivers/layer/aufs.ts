@@ -25,7 +25,7 @@ import { API, type DriverModule, type DriverPlace } from "../module.ts";
 import { clearPseudoLinks, flushPseudoLinks } from "./aufs_links.ts";
 import { aufsMarks } from "./aufs_marks.ts";
 import { MOST_LOWERS } from "./aufs_plan.ts";
-import { type AufsFeatures, aufsFeatures, probeAufs, xinoOption } from "./aufs_probe.ts";
+import { type AufsFeatures, aufsFeatures, probeAufs, xinoOptions } from "./aufs_probe.ts";
 import { AufsStage } from "./aufs_stage.ts";
 import {
   awaitOnlyWriter,
@@ -102,7 +102,7 @@ class AufsLayers implements LayerDriver {
     this.#shelf = openShelf(place.root);
     this.#features = aufsFeatures(place);
     this.#extraOptions = (place.options.mount_options as string[] | undefined) ?? [];
-    this.#xino = this.#features.xino ? [xinoOption()] : [];
+    this.#xino = xinoOptions(this.#features.xino);
   }
 
   begin(spec: BeginSpec): LayerStage {

@@ -49,23 +49,20 @@ export function branchesOf(plan: MountPlan): AufsBranch[] {
 
 /**
  * The calls for a plan of type "aufs", in order: the first mounts the topmost branches with the
- * plan's options, the others append the rest from the top down. Fails with `unsupported` when the
- * branches or the options are too many.
+ * plan's options, the others append the rest from the top down. Options come before branches: what
+ * the kernel refuses is then refused before it holds anything, and what it cuts off is missing in
+ * the count. Fails with `unsupported` when the branches or the options are too many.
  */
 export function aufsCalls(plan: MountPlan): AufsCall[] {
   const branches = branchesOf(plan);
   checkBranches(plan, branches);
   const { flags, data } = splitMountOptions(plan.options);
   const words = branches.map(({ path, permission }) => `${path}=${permission}`);
-  const first = fit(words, 0, {
-    before: "br:",
-    between: ":",
-    after: data === "" ? "" : `,${data}`,
-  });
+  const first = fit(words, 0, { before: data === "" ? "br:" : `${data},br:`, between: ":" });
   if (first.end === 0) throw tooLong(plan, data.length);
   const calls: AufsCall[] = [{ flags, data: first.data, branches: first.end }];
   for (let at = first.end; at < words.length;) {
-    const next = fit(words, at, { before: "append:", between: ",append:", after: "" });
+    const next = fit(words, at, { before: "append:", between: ",append:" });
     if (next.end === at) throw tooLong(plan, words[at]?.length ?? 0);
     calls.push({ flags: ["remount", ...flags], data: next.data, branches: next.end });
     at = next.end;
@@ -77,16 +74,16 @@ export function aufsCalls(plan: MountPlan): AufsCall[] {
 function fit(
   words: readonly string[],
   start: number,
-  text: { readonly before: string; readonly between: string; readonly after: string },
+  text: { readonly before: string; readonly between: string },
 ): { data: string; end: number } {
   let data = text.before;
   let end = start;
   for (; end < words.length && end - start < CALL_BRANCHES; end++) {
     const more = (end === start ? "" : text.between) + words[end];
-    if (bytesOf(data + more + text.after) > CALL_BYTES) break;
+    if (bytesOf(data + more) > CALL_BYTES) break;
     data += more;
   }
-  return { data: data + text.after, end };
+  return { data, end };
 }
 
 function bytesOf(data: string): number {

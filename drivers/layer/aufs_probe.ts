@@ -33,8 +33,8 @@ import { AUFS_SYSFS, branchesInOptions, readBranches, unionId } from "./aufs_sys
 export interface AufsFeatures {
   /** Options that every mount gets, because this kernel takes them. */
   readonly options: readonly string[];
-  /** /dev/shm is in memory and takes the tables of inode numbers, which are busy files. */
-  readonly xino: boolean;
+  /** Directory for the tables of inode numbers; null: wherever the kernel puts them. */
+  readonly xino: string | null;
   /** Extended attributes of the layers show in the union (CONFIG_AUFS_XATTR). */
   readonly xattrs: boolean;
 }
@@ -112,7 +112,7 @@ function ask(place: DriverPlace): Answer {
       // Not kept: the module may be loaded in a moment.
       return { key: "", ...unusable("this kernel has no aufs, or not yet; try: modprobe aufs") };
     }
-    const answer = { key, ...tryOut(place.root, extra) };
+    const answer = { key, ...tryOut(place, extra) };
     writeAtomic(file, JSON.stringify(answer));
     return answer;
   } catch (error) {
@@ -126,10 +126,10 @@ export function isKnown(filesystems: string): boolean {
 }
 
 function unusable(reason: string): Findings {
-  return { options: [], xino: false, xattrs: false, reason };
+  return { options: [], xino: null, xattrs: false, reason };
 }
 
-function tryOut(root: string, extra: readonly string[]): Findings {
+function tryOut({ root, runroot }: DriverPlace, extra: readonly string[]): Findings {
   const refused = REFUSED.get(fsMagic(root));
   if (refused !== undefined) {
     return unusable(`aufs cannot be trusted with ${refused}, where "${root}" is`);
@@ -143,7 +143,7 @@ function tryOut(root: string, extra: readonly string[]): Findings {
     for (const file of ["a/file", "b/other"]) {
       close(openAt(AT_FDCWD, raw(`${base}/${file}`), O.WRONLY | O.CREAT, 0o600));
     }
-    return tryMounts(base, extra);
+    return tryMounts(base, tableFolders(runroot), extra);
   } catch (error) {
     if (!hasCode(error, "denied", "failed", "unsupported", "notfound")) throw error;
     return unusable(reasonOf(error));
@@ -163,22 +163,27 @@ function reasonOf(error: CoracleError): string {
  * `acl`: access lists can be set in the union; only where the file system below has them itself, as
  * aufs leaves the umask to whoever says it has.
  */
-function tryMounts(base: string, extra: readonly string[]): Findings {
-  const xino = fsMagic(SHM) === FS_MAGIC.tmpfs ? [xinoOption()] : [];
-  const wanted = [...xino, "dirperm1", ...takesAccessLists(`${base}/b/other`) ? ["acl"] : []];
-  let taken = wanted;
-  if (!mounts(base, [...wanted, ...extra])) {
-    taken = wanted.filter((option) => mounts(base, [option]) && finish(base));
-    if (!mounts(base, [...taken, ...extra])) {
-      const all = [...taken, ...extra].join(",");
+function tryMounts(
+  base: string,
+  folders: readonly string[],
+  extra: readonly string[],
+): Findings {
+  const wanted = ["dirperm1", ...takesAccessLists(`${base}/b/other`) ? ["acl"] : []];
+  const tries = (options: readonly string[], folder: string | null) =>
+    mounts(base, [...xinoOptions(folder), ...options, ...extra]);
+  let [options, xino] = [wanted, folders[0] ?? null];
+  if (!tries(options, xino)) {
+    const accepted = (words: readonly string[]) => mounts(base, words) && finish(base);
+    options = wanted.filter((option) => accepted([option]));
+    xino = folders.find((folder) => accepted(xinoOptions(folder))) ?? null;
+    if (!tries(options, xino)) {
+      const all = [...xinoOptions(xino), ...options, ...extra].join(",");
       return unusable(`the kernel refuses a mount of aufs in "${base}" with "${all}"`);
     }
   }
   try {
     const reason = misbehaves(base);
-    const options = taken.filter((option) => !xino.includes(option));
-    const isInMemory = options.length < taken.length;
-    return { options, xino: isInMemory, xattrs: takesAttribute(`${base}/m/other`), reason };
+    return { options, xino, xattrs: takesAttribute(`${base}/m/other`), reason };
   } finally {
     finish(base);
   }
@@ -187,11 +192,20 @@ function tryMounts(base: string, extra: readonly string[]): Findings {
 const SHM = "/dev/shm";
 
 /**
+ * Where the tables of inode numbers may lie, best first: in memory, as they are written all the
+ * time. Left to itself the kernel takes the writable branch, or /tmp where there is none.
+ */
+function tableFolders(runroot: string): string[] {
+  const shm = exists(SHM) && fsMagic(SHM) === FS_MAGIC.tmpfs ? [SHM] : [];
+  return /^[A-Za-z0-9_./-]+$/.test(runroot) ? [...shm, runroot] : shm;
+}
+
+/**
  * The file is there for the length of one mount(2) only. Its name cannot be guessed: anybody may
  * make files in /dev/shm, and one that exists makes the mount fail.
  */
-export function xinoOption(): string {
-  return `xino=${SHM}/.coracle-${crypto.randomUUID()}`;
+export function xinoOptions(folder: string | null): string[] {
+  return folder === null ? [] : [`xino=${folder}/.coracle-${crypto.randomUUID()}`];
 }
 
 /** Options come before branches: an unknown one is then refused before anything is taken in hand. */

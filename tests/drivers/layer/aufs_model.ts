@@ -39,7 +39,7 @@ export function openPair(): Pair {
   };
   const own = place("aufs");
   const { dev, ino } = lookAtText(own.root) ?? { dev: 0, ino: 0n };
-  const answer = { options: ["dirperm1"], xino: false, xattrs: true, reason: null };
+  const answer = { options: ["dirperm1"], xino: null, xattrs: true, reason: null };
   writeFileSync(
     `${own.runroot}/aufs-probe`,
     JSON.stringify({ key: `${bootId()} ${dev} ${ino}`, ...answer }),
