@@ -246,7 +246,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "inspect",
     aliases: [],
-    summary: "Show everything about containers and images",
+    summary: "Show everything about containers, images and volumes",
     group: "System",
     load: async () => (await import("./inspect.ts")).inspect,
   },

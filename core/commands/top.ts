@@ -14,7 +14,7 @@ export const top = command({
   aliases: ["container top"],
   summary: "Display the running processes of a container",
   description: "Takes ps(1)'s AIX descriptors and some for containers. With other words ps(1) is " +
-    `run in the container. Descriptors: ${Object.keys(COLUMNS).join(",")}`,
+    `run in the container. Descriptors: ${Object.keys(COLUMNS).join(", ")}`,
   usage: "[options] CONTAINER [FORMAT-DESCRIPTORS|ARGS...]",
   examples: [
     "coracle top web",

@@ -11,7 +11,7 @@ import {
 } from "../state/containers.ts";
 import { volumeByName } from "../state/volumes.ts";
 import { cgroupOf } from "../sys/cgroup.ts";
-import { listNames, readTextOrNull, removeTree } from "../sys/files.ts";
+import { exists, listNames, readTextOrNull, removeTree } from "../sys/files.ts";
 import { mountsBelow, unmount } from "../sys/mount.ts";
 import { tryLock } from "../sys/lock.ts";
 import { processStart } from "../sys/process.ts";
@@ -87,6 +87,8 @@ function recoverDirectories(engine: Parts): void {
       // Whoever makes or removes it right now has its lock.
       using lock = tryLock(containerFiles(paths, id).lock);
       if (lock === null || containerById(db, id) !== undefined || runs(paths, id)) continue;
+      // Gone since the listing: its own removal was at work.
+      if (!exists(`${directory}/${name}`)) continue;
       for (const { target } of mountsBelow(`${directory}/${name}`)) {
         unmount(target, { detach: true });
       }

@@ -195,7 +195,7 @@ describe("the choice of a driver", () => {
       findDriver("layer", config({ layer: choose("overlya") })),
       "config",
     );
-    assert.match(error.message, /there is no driver of that name, only: overlay, copy$/);
+    assert.match(error.message, /there is no driver of that name, only: overlay, aufs, copy$/);
     assert.equal(error.hint, 'the name "overlay"');
   });
 
@@ -209,7 +209,7 @@ describe("the choice of a driver", () => {
     assert.match(error.hint ?? "", /--layer-driver overlay/);
     assert.equal((await findDriver("layer", config(), "copy")).name, "copy");
     const gone = await refusal(findDriver("layer", config(), "zfs"), "config");
-    assert.match(gone.message, /the store was made with it, but there is only: overlay, copy$/);
+    assert.match(gone.message, /the store was made with it, but there is only: overlay, aufs, copy$/);
   });
 
   test("refuses unknown tables and options, and values of the wrong type", async () => {
