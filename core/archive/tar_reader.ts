@@ -14,8 +14,9 @@ import {
   whiteoutMeaning,
 } from "./member_path.ts";
 import { asBuffer, badArchive, badMember, BLOCK } from "./tar_header.ts";
+import type { TarRecorder } from "./recipe.ts";
 import type { TarMember } from "./tar_member.ts";
-import { checkedMap, LeadingMap, SparseExpander } from "./tar_sparse.ts";
+import { checkedMap, LeadingMap, SparseExpander, type SparseMap } from "./tar_sparse.ts";
 import { TarStream } from "./tar_stream.ts";
 
 /** Ends for archives that would fill memory or disk; each is far beyond real trees. */
@@ -48,6 +49,8 @@ export interface TarReadOptions {
   /** Default "required"; "optional" when a digest has proven that nothing is missing. */
   readonly endMarker?: "required" | "optional";
   readonly limits?: Partial<TarLimits>;
+  /** Shown every byte of the archive, in order, each either as content of a file or as another. */
+  readonly recorder?: TarRecorder;
 }
 
 /** What was left out of the tree on the way. */
@@ -68,8 +71,15 @@ export class TarReader {
   readonly #limits: TarLimits;
   readonly #rules: PathRules;
   readonly #stream: TarStream;
+  readonly #recorder: TarRecorder | undefined;
   #passes = false;
-  #leading: { map: LeadingMap; member: TarMember; held: Buffer; length: number } | null = null;
+  #leading: {
+    map: LeadingMap;
+    member: TarMember;
+    path: RawPath;
+    held: Buffer;
+    length: number;
+  } | null = null;
   #expander: SparseExpander | null = null;
 
   constructor(sink: TreeSink, options: TarReadOptions) {
@@ -78,11 +88,17 @@ export class TarReader {
     this.#limits = { ...TAR_LIMITS, ...options.limits };
     const { pathBytes, depth } = this.#limits;
     this.#rules = { absolute: options.absolute ?? "refuse", pathBytes, depth };
+    const { recorder } = options;
+    this.#recorder = recorder;
     this.#stream = new TarStream({
       member: (member) => this.#member(member),
       body: (bytes) => this.#body(bytes),
       bodyEnd: () => this.#bodyEnd(),
-    }, { metaBytes: this.#limits.metaBytes, endMarker: options.endMarker ?? "required" });
+    }, {
+      metaBytes: this.#limits.metaBytes,
+      endMarker: options.endMarker ?? "required",
+      ...(recorder === undefined ? {} : { onRaw: (bytes: Uint8Array) => recorder.raw(bytes) }),
+    });
   }
 
   /** The next bytes of the archive. Throws `corrupt`, `denied`, or what the sink throws. */
@@ -132,8 +148,10 @@ export class TarReader {
       throw badMember(path, `with it the files have more than ${this.#limits.bytes} bytes`);
     }
     this.#sink.entry(this.#treeEntry(path, member, size));
-    if (member.sparse === undefined) this.#passes = size > 0;
-    else this.#startSparse(member);
+    if (member.sparse === undefined) {
+      this.#passes = size > 0;
+      if (size > 0) this.#recorder?.file({ path, size, extents: null });
+    } else this.#startSparse(member, path);
   }
 
   #treeEntry(path: RawPath, member: TarMember, size: number): TreeEntry {
@@ -196,20 +214,33 @@ export class TarReader {
     return kept.size === 0 ? undefined : kept;
   }
 
-  #startSparse(member: TarMember): void {
+  #startSparse(member: TarMember, path: RawPath): void {
     if (member.sparse === undefined) return;
     const { size, extents } = member.sparse;
-    if (extents !== "leading") this.#expander = new SparseExpander(this.#sink, { size, extents });
+    if (extents !== "leading") this.#expand(path, { size, extents });
     else {
       const map = new LeadingMap(member.name);
-      this.#leading = { map, member, held: Buffer.alloc(BLOCK), length: 0 };
+      this.#leading = { map, member, path, held: Buffer.alloc(BLOCK), length: 0 };
     }
   }
 
+  #expand(path: RawPath, map: SparseMap): void {
+    this.#expander = new SparseExpander(this.#sink, map);
+    this.#recorder?.file({ path, size: map.size, extents: map.extents });
+  }
+
   #body(bytes: Uint8Array): void {
-    if (this.#passes) this.#sink.write(bytes);
-    else if (this.#expander !== null) this.#expander.write(bytes);
+    if (this.#passes) {
+      this.#recorder?.body(bytes);
+      this.#sink.write(bytes);
+    } else if (this.#expander !== null) this.#data(this.#expander, bytes);
     else if (this.#leading !== null) this.#leadingBody(bytes);
+    else this.#recorder?.raw(bytes);
+  }
+
+  #data(expander: SparseExpander, bytes: Uint8Array): void {
+    this.#recorder?.body(bytes);
+    expander.write(bytes);
   }
 
   /** Gathers whole blocks for the map; the rest of the bytes is data. */
@@ -218,33 +249,28 @@ export class TarReader {
     let at = 0;
     while (leading !== null && this.#expander === null && at < bytes.length) {
       const length = Math.min(BLOCK - leading.length, bytes.length - at);
+      this.#recorder?.raw(bytes.subarray(at, at + length));
       asBuffer(bytes).copy(leading.held, leading.length, at, at + length);
       leading.length += length;
       at += length;
       if (leading.length < BLOCK) return;
       leading.length = 0;
       const extents = leading.map.block(leading.held);
-      if (extents !== null) this.#mapRead(leading.member, extents, leading.map.taken);
+      if (extents === null) continue;
+      const { member, path, map } = leading;
+      const found = { size: member.sparse?.size ?? 0, extents };
+      this.#expand(path, checkedMap(member.name, found, member.size - map.taken));
     }
-    if (at < bytes.length) this.#expander?.write(bytes.subarray(at));
-  }
-
-  #mapRead(
-    member: TarMember,
-    extents: readonly { readonly offset: number; readonly length: number }[],
-    taken: number,
-  ): void {
-    const map = { size: member.sparse?.size ?? 0, extents };
-    this.#expander = new SparseExpander(
-      this.#sink,
-      checkedMap(member.name, map, member.size - taken),
-    );
+    if (at < bytes.length && this.#expander !== null) {
+      this.#data(this.#expander, bytes.subarray(at));
+    }
   }
 
   #bodyEnd(): void {
     if (this.#leading !== null && this.#expander === null) {
       throw badMember(this.#leading.member.name, "its map of holes is cut off");
     }
+    if (this.#passes || this.#expander !== null) this.#recorder?.fileEnd();
     this.#passes = false;
     this.#expander = this.#leading = null;
   }

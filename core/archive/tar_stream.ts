@@ -23,6 +23,8 @@ export interface TarStreamOptions {
    * between two members looks whole.
    */
   readonly endMarker: "required" | "optional";
+  /** Shown every byte that is no body, in the order of the archive, also what follows the end. */
+  readonly onRaw?: (bytes: Uint8Array) => void;
 }
 
 type Place = "header" | "meta" | "body" | "padding" | "done";
@@ -30,6 +32,7 @@ type Place = "header" | "meta" | "body" | "padding" | "done";
 export class TarStream {
   readonly #handler: MemberHandler;
   readonly #endMarker: "required" | "optional";
+  readonly #onRaw: ((bytes: Uint8Array) => void) | undefined;
   readonly #assembler: MemberAssembler;
   readonly #block = Buffer.alloc(BLOCK);
   #held = 0;
@@ -44,6 +47,7 @@ export class TarStream {
   constructor(handler: MemberHandler, options: TarStreamOptions) {
     this.#handler = handler;
     this.#endMarker = options.endMarker;
+    this.#onRaw = options.onRaw;
     this.#assembler = new MemberAssembler(options.metaBytes);
   }
 
@@ -57,17 +61,22 @@ export class TarStream {
     let at = 0;
     while (at < buffer.length) {
       if (this.#place === "header") at = this.#headers(buffer, at);
-      else if (this.#place === "done") return;
-      else at = this.#content(buffer, at);
+      else if (this.#place !== "done") at = this.#content(buffer, at);
+      else {
+        this.#onRaw?.(buffer.subarray(at));
+        return;
+      }
     }
   }
 
   #headers(buffer: Buffer, from: number): number {
     if (this.#held === 0 && buffer.length - from >= BLOCK) {
+      this.#onRaw?.(buffer.subarray(from, from + BLOCK));
       this.#header(buffer, from);
       return from + BLOCK;
     }
     const length = Math.min(BLOCK - this.#held, buffer.length - from);
+    this.#onRaw?.(buffer.subarray(from, from + length));
     buffer.copy(this.#block, this.#held, from, from + length);
     this.#held += length;
     if (this.#held === BLOCK) {
@@ -112,6 +121,7 @@ export class TarStream {
     const end = from + length;
     this.#left -= length;
     this.#offset += length;
+    if (this.#place !== "body") this.#onRaw?.(buffer.subarray(from, end));
     if (this.#place === "body") {
       this.#handler.body(length === buffer.length ? buffer : buffer.subarray(from, end));
       if (this.#left === 0) this.#bodyEnd();
