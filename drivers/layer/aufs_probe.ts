@@ -174,8 +174,8 @@ function tryMounts(
   let [options, xino] = [wanted, folders[0] ?? null];
   if (!tries(options, xino)) {
     const accepted = (words: readonly string[]) => mounts(base, words) && finish(base);
-    options = wanted.filter((option) => accepted([option]));
     xino = folders.find((folder) => accepted(xinoOptions(folder))) ?? null;
+    options = wanted.filter((option) => accepted([...xinoOptions(xino), option]));
     if (!tries(options, xino)) {
       const all = [...xinoOptions(xino), ...options, ...extra].join(",");
       return unusable(`the kernel refuses a mount of aufs in "${base}" with "${all}"`);
