@@ -9,7 +9,9 @@ import { basename, dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Files over 400 lines, each with the reason why splitting it would be worse. */
-const LONG_FILES: Readonly<Record<string, string>> = {};
+const LONG_FILES: Readonly<Record<string, string>> = {
+  "core/commands/table.ts": "the only list of commands, an entry of the same few lines for each",
+};
 
 /** What each room may import besides itself, `core/terms.ts` and `core/errors.ts`. */
 const ROOMS = ["image", "layer", "container", "volume", "alloc", "session"].map((r) => `core/${r}`);

@@ -10,7 +10,7 @@ import { type CommandEntry, type CommandGroup, COMMANDS, NOUNS } from "./table.t
 const WIDTH = 100;
 /** A left column wider than this is given a line of its own. */
 const LEFT = 34;
-const GROUPS: readonly CommandGroup[] = ["Containers", "Images", "System"];
+const GROUPS: readonly CommandGroup[] = ["Containers", "Images", "Layers", "System"];
 
 /** `coracle --help`. */
 export function programHelp(): string {

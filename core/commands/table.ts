@@ -4,7 +4,7 @@
  */
 import type { CommandSpec } from "./command.ts";
 
-export type CommandGroup = "Containers" | "Images" | "System";
+export type CommandGroup = "Containers" | "Images" | "Layers" | "System";
 
 export interface CommandEntry {
   /** As typed: `run`, `image exists`. */
@@ -32,6 +32,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: "Containers",
     hidden: true,
     load: async () => (await import("./container_cleanup.ts")).containerCleanup,
+  },
+  {
+    name: "container diff",
+    aliases: [],
+    summary: "List what changed in a container",
+    group: "Containers",
+    load: async () => (await import("./diff.ts")).containerDiff,
   },
   {
     name: "container exists",
@@ -62,6 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./create.ts")).create,
   },
   {
+    name: "diff",
+    aliases: [],
+    summary: "List what changed in a container, an image or a layer",
+    group: "Containers",
+    load: async () => (await import("./diff.ts")).diff,
+  },
+  {
     name: "exec",
     aliases: ["container exec"],
     summary: "Run a process in a running container",
@@ -88,6 +102,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Fetch the logs of one or more containers",
     group: "Containers",
     load: async () => (await import("./logs.ts")).logs,
+  },
+  {
+    name: "mount",
+    aliases: ["container mount"],
+    summary: "Mount the root directory of containers and print where, or list what is mounted",
+    group: "Containers",
+    load: async () => (await import("./mount.ts")).mount,
   },
   {
     name: "pause",
@@ -153,6 +174,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./top.ts")).top,
   },
   {
+    name: "unmount",
+    aliases: ["umount", "container unmount", "container umount"],
+    summary: "End a mount of the root directory of containers",
+    group: "Containers",
+    load: async () => (await import("./mount.ts")).unmount,
+  },
+  {
     name: "unpause",
     aliases: ["container unpause"],
     summary: "Unpause the processes in one or more containers",
@@ -174,6 +202,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./history.ts")).history,
   },
   {
+    name: "image diff",
+    aliases: [],
+    summary: "List what the top layer of an image changed",
+    group: "Images",
+    load: async () => (await import("./diff.ts")).imageDiff,
+  },
+  {
     name: "image exists",
     aliases: [],
     summary: "Exit with 0 when the image is in the store, else with 1",
@@ -188,11 +223,32 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./image_inspect.ts")).imageInspect,
   },
   {
+    name: "image mount",
+    aliases: [],
+    summary: "Mount images read-only and print where, or list those that are mounted",
+    group: "Images",
+    load: async () => (await import("./image_mount.ts")).imageMount,
+  },
+  {
     name: "image prune",
     aliases: [],
     summary: "Remove images without a name, or all that no container uses",
     group: "Images",
     load: async () => (await import("./image_prune.ts")).imagePrune,
+  },
+  {
+    name: "image tree",
+    aliases: [],
+    summary: "Show the layers of an image as a tree",
+    group: "Images",
+    load: async () => (await import("./image_tree.ts")).imageTree,
+  },
+  {
+    name: "image unmount",
+    aliases: ["image umount"],
+    summary: "End a mount of images",
+    group: "Images",
+    load: async () => (await import("./image_mount.ts")).imageUnmount,
   },
   {
     name: "images",
@@ -242,6 +298,97 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Take names from an image, all of them when none is given",
     group: "Images",
     load: async () => (await import("./untag.ts")).untag,
+  },
+  {
+    name: "layer apply",
+    aliases: [],
+    summary: "Fill an empty writable layer from a tar",
+    group: "Layers",
+    load: async () => (await import("./layer_diff.ts")).layerApply,
+  },
+  {
+    name: "layer changes",
+    aliases: [],
+    summary: "List the paths that a layer adds, changes and deletes",
+    group: "Layers",
+    load: async () => (await import("./layer_changes.ts")).layerChanges,
+  },
+  {
+    name: "layer cleanup",
+    aliases: [],
+    summary: "End the mounts made by the user and remove what killed processes left",
+    group: "Layers",
+    load: async () => (await import("./layer_status.ts")).layerCleanup,
+  },
+  {
+    name: "layer commit",
+    aliases: [],
+    summary: "Make layers read-only, so that others can build on them",
+    group: "Layers",
+    load: async () => (await import("./layer_commit.ts")).layerCommit,
+  },
+  {
+    name: "layer create",
+    aliases: [],
+    summary: "Make an empty writable layer and print its id",
+    group: "Layers",
+    load: async () => (await import("./layer_create.ts")).layerCreate,
+  },
+  {
+    name: "layer diff",
+    aliases: [],
+    summary: "Write what a layer changes as an OCI layer tar",
+    group: "Layers",
+    load: async () => (await import("./layer_diff.ts")).layerDiff,
+  },
+  {
+    name: "layer inspect",
+    aliases: [],
+    summary: "Show everything about layers",
+    group: "Layers",
+    load: async () => (await import("./layer_inspect.ts")).layerInspect,
+  },
+  {
+    name: "layer ls",
+    aliases: ["layer list"],
+    summary: "List layers, children before their parents",
+    group: "Layers",
+    load: async () => (await import("./layer_inspect.ts")).layerLs,
+  },
+  {
+    name: "layer mount",
+    aliases: [],
+    summary: "Mount a layer and print the directory",
+    group: "Layers",
+    load: async () => (await import("./layer_mount.ts")).layerMount,
+  },
+  {
+    name: "layer rm",
+    aliases: ["layer remove"],
+    summary: "Remove layers",
+    group: "Layers",
+    load: async () => (await import("./layer_rm.ts")).layerRm,
+  },
+  {
+    name: "layer size",
+    aliases: [],
+    summary: "Print how many bytes a layer alone takes",
+    group: "Layers",
+    load: async () => (await import("./layer_inspect.ts")).layerSize,
+  },
+  {
+    name: "layer status",
+    aliases: [],
+    summary: "Show the layer driver, what it can do here and why, and how many layers there are",
+    group: "Layers",
+    load: async () => (await import("./layer_status.ts")).layerStatus,
+  },
+  {
+    name: "layer unmount",
+    aliases: ["layer umount"],
+    summary: "End a mount of layers",
+    group: "Layers",
+    load: async () => (await import("./layer_mount.ts")).layerUnmount,
   },
   {
     name: "inspect",
@@ -362,6 +509,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   container: "Manage containers",
   drivers: "List and check drivers",
   image: "Manage images",
+  layer: "Manage layers, the file trees below images and containers",
   system: "Manage the store",
   volume: "Manage volumes",
 };

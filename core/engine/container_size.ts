@@ -1,5 +1,5 @@
 /** How much space a container's files take: its own layer, and all layers it is made of. */
-import { layerUsage } from "../layer/store.ts";
+import { layerUsage } from "../layer/read.ts";
 import type { ContainerRow } from "../state/containers.ts";
 import { layerById, layerChain } from "../state/layers.ts";
 import type { Engine } from "./engine.ts";

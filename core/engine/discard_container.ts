@@ -43,7 +43,7 @@ export function discardLocked(
       goneVolumes.push(name);
     }
   });
-  if (row.layer !== null) removeLayer(engine.layers, row.layer);
+  if (row.layer !== null) removeLayer(engine.layers, row.layer, { endUserMounts: true });
   for (const name of goneVolumes) removeTree(`${engine.paths.volumes}/${name}`);
   removeTree(files.data);
   removeTree(files.bundle);

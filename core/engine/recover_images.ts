@@ -1,11 +1,12 @@
 /** Gives back what a killed `load`, `import`, `save` or `rmi` left: staged blobs, unused layers. */
+import { recipePath } from "../image/blobs.ts";
 import { abandonedStaging, removeAbandoned } from "../image/recover_staging.ts";
 import { removeLayer } from "../layer/store.ts";
 import { isBlobUsed } from "../state/images.ts";
-import { layerById, unusedImageLayers } from "../state/layers.ts";
+import { isDiffIdUsed, layerById, unusedImageLayers } from "../state/layers.ts";
 import { removeFile } from "../sys/files.ts";
 import { type FileLock, lockFile, tryLock } from "../sys/lock.ts";
-import type { ChainId, LayerId } from "../terms.ts";
+import type { ChainId, DiffId, LayerId } from "../terms.ts";
 import type { Engine, StorePaths } from "./engine.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers">;
@@ -33,7 +34,10 @@ function recoverStaging({ db, paths }: Pick<Parts, "db" | "paths">): void {
   const names = abandonedStaging(paths);
   if (names.length === 0) return;
   using _lock = lockImages(paths);
-  for (const name of names) removeAbandoned(paths, name, (blob) => isBlobUsed(db, blob));
+  for (const name of names) removeAbandoned(paths, name, {
+    blob: (digest) => isBlobUsed(db, digest),
+    recipe: (diffId) => isDiffIdUsed(db, diffId),
+  });
 }
 
 /**
@@ -53,11 +57,19 @@ export function removeUnusedLayers(engine: Parts): void {
 
 function removeUnused(engine: Parts, id: LayerId): void {
   const { db, paths, layers } = engine;
-  const chainId = layerById(db, id)?.chainId ?? null;
+  const { chainId = null, diffId = null } = layerById(db, id) ?? {};
   if (chainId === null) return;
   const path = chainLockPath(paths, chainId);
   using lock = tryLock(path);
   if (lock === null || !unusedImageLayers(db).includes(id)) return;
-  removeLayer(layers, id);
+  // As in Podman an image that the user has mounted can go, and its mount goes with it.
+  removeLayer(layers, id, { endUserMounts: true });
   removeFile(path);
+  if (diffId !== null) removeUnusedRecipe(engine, diffId);
+}
+
+/** A `load` of the same layer puts the recipe back under this lock when it has written its row. */
+function removeUnusedRecipe({ db, paths }: Pick<Parts, "db" | "paths">, diffId: DiffId): void {
+  using _lock = lockImages(paths);
+  if (!isDiffIdUsed(db, diffId)) removeFile(recipePath(paths, diffId));
 }

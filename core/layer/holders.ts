@@ -4,6 +4,8 @@
  *
  *     HOLDERS/<boot id>/<layer>@<pid>-<start time>      a process, for as long as it lives
  *     HOLDERS/<boot id>/<layer>@container:<id>          until it is released
+ *     HOLDERS/<boot id>/<layer>@user:<n>                the user, by one `mount` command each, until
+ *                                                       an `unmount` command, or a reboot
  */
 import { isErrno } from "../errors.ts";
 import { AT_FDCWD, mknodAt } from "../sys/at.ts";
@@ -11,7 +13,7 @@ import { listNames, makeDirs, removeFile, removeTree } from "../sys/files.ts";
 import { bootId, isAlive, selfIdentity } from "../sys/process.ts";
 import { type ContainerId, type LayerId, raw } from "../terms.ts";
 
-/** `<pid>-<start time>` or `container:<id>`. */
+/** `<pid>-<start time>`, `container:<id>` or `user:<n>`. */
 export type Holder = string;
 
 /** This process as a holder. */
@@ -22,6 +24,27 @@ export function processHolder(): Holder {
 
 export function containerHolder(id: ContainerId): Holder {
   return `container:${id}`;
+}
+
+const USER = "user:";
+
+export function isUserHolder(holder: Holder): boolean {
+  return holder.startsWith(USER);
+}
+
+/** The holder of one more `mount` command. */
+export function nextUserHolder(held: readonly Holder[]): Holder {
+  return `${USER}${userNumbers(held).reduce((most, n) => Math.max(most, n), 0) + 1}`;
+}
+
+/** The holder that an `unmount` command ends; undefined when the user has no mount of it. */
+export function lastUserHolder(held: readonly Holder[]): Holder | undefined {
+  const numbers = userNumbers(held);
+  return numbers.length === 0 ? undefined : `${USER}${Math.max(...numbers)}`;
+}
+
+function userNumbers(held: readonly Holder[]): number[] {
+  return held.filter(isUserHolder).map((holder) => Number(holder.slice(USER.length)));
 }
 
 function folder(holders: string): string {
@@ -48,7 +71,7 @@ export function dropHolder(holders: string, layer: LayerId, holder: Holder): voi
 }
 
 function lives(holder: Holder): boolean {
-  if (holder.startsWith("container:")) return true;
+  if (holder.startsWith("container:") || isUserHolder(holder)) return true;
   const [pid, start] = holder.split("-");
   return start !== undefined && isAlive({ pid: Number(pid), start });
 }
@@ -60,6 +83,15 @@ export function holdersOf(holders: string, layer: LayerId): Holder[] {
     if (id !== layer) continue;
     if (lives(holder)) found.push(holder);
     else dropHolder(holders, id, holder);
+  }
+  return found;
+}
+
+/** Every layer that somebody holds, with the living holders. */
+export function allHolders(holders: string): Map<LayerId, Holder[]> {
+  const found = new Map<LayerId, Holder[]>();
+  for (const [id, holder] of all(holders)) {
+    if (lives(holder)) found.set(id, [...found.get(id) ?? [], holder]);
   }
   return found;
 }

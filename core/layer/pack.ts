@@ -1,7 +1,8 @@
 /** A layer as an OCI layer tar, with `.wh.` names; the same bytes under every driver. */
 import { TarWriter } from "../archive/tar_writer.ts";
 import type { ByteSink, LayerId, RawPath, TreeEntry, TreeSink } from "../terms.ts";
-import { type LayerStore, sendLayer } from "./store.ts";
+import { sendLayer } from "./read.ts";
+import type { LayerStore } from "./store.ts";
 
 export interface PackOptions {
   /** The whole tree instead of what the layer changed; without whiteouts. */

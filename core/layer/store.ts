@@ -11,7 +11,6 @@ import type {
   LayerRef,
   LayerStage,
   RecoveryReport,
-  Sent,
   View,
 } from "../../drivers/layer/driver.ts";
 import { CoracleError } from "../errors.ts";
@@ -27,15 +26,17 @@ import {
   sealLayer as sealRow,
 } from "../state/layers.ts";
 import { removeFile } from "../sys/files.ts";
-import { type FileLock, lockFile } from "../sys/lock.ts";
-import type { ChainId, Change, DiffId, LayerId, TreeSink, Usage } from "../terms.ts";
+import { type FileLock, lockFile, tryLock } from "../sys/lock.ts";
+import type { ChainId, DiffId, LayerId } from "../terms.ts";
 import {
   abandonedLayers,
   addHolder,
+  allHolders,
   dropEarlierBoots,
   dropHolder,
   type Holder,
   holdersOf,
+  isUserHolder,
 } from "./holders.ts";
 
 export type { Holder } from "./holders.ts";
@@ -72,12 +73,14 @@ export function requireLayer(store: LayerStore, id: LayerId, verb: string): Laye
   throw new CoracleError("notfound", `cannot ${verb} layer "${id}"`, { why: "no such layer" });
 }
 
-function refOf(store: LayerStore, id: LayerId, verb: string): LayerRef {
+/** The layer as drivers want it. Throws `notfound`. */
+export function refOf(store: LayerStore, id: LayerId, verb: string): LayerRef {
   requireLayer(store, id, verb);
   return { id, chain: chainOf(store, id) };
 }
 
-function lockLayer(store: LayerStore, id: LayerId): FileLock {
+/** Held while something is done to the layer; of every kind that the functions below do. */
+export function lockLayer(store: LayerStore, id: LayerId): FileLock {
   return lockFile(`${store.locks}/layer-${id}`);
 }
 
@@ -227,17 +230,22 @@ export interface MountLayerOptions {
   readonly label?: string;
 }
 
-/** Mounts the layer for `holder` and returns the directory. Safe to repeat. */
+/**
+ * Mounts the layer for a holder, or for the one that `who` chooses among those there are, and
+ * returns the directory. Safe to repeat.
+ */
 export function mountLayer(
   store: LayerStore,
   id: LayerId,
-  holder: Holder,
+  who: Holder | ((held: readonly Holder[]) => Holder),
   options: MountLayerOptions = {},
 ): string {
   using _lock = lockLayer(store, id);
   const row = requireLayer(store, id, "mount");
   const view = options.view ?? (row.writable ? "rw" : "ro");
-  const isNew = !holdersOf(store.holders, id).includes(holder);
+  const held = holdersOf(store.holders, id);
+  const holder = typeof who === "string" ? who : who(held);
+  const isNew = !held.includes(holder);
   addHolder(store.holders, id, holder);
   try {
     const { label } = options;
@@ -253,20 +261,23 @@ export function mountLayer(
 }
 
 /**
- * Ends the layer's use by `holder`; the last one unmounts it. Quiet when it is not held. Busy: fails
- * and stays held, unless `detach`. `last`: nobody holds it any more.
+ * Ends the layer's use by a holder, or by the one that `who` chooses (undefined: by none); the last
+ * one unmounts it. Quiet when it is not held. Busy: fails and stays held, unless `detach`. `last`:
+ * nobody holds it any more; `ended`: the holder had it.
  */
 export function unmountLayer(
   store: LayerStore,
   id: LayerId,
-  holder: Holder,
+  who: Holder | ((held: readonly Holder[]) => Holder | undefined),
   options: { readonly detach?: boolean } = {},
-): { readonly last: boolean } {
+): { readonly last: boolean; readonly ended: boolean } {
   using _lock = lockLayer(store, id);
-  const last = holdersOf(store.holders, id).every((other) => other === holder);
+  const held = holdersOf(store.holders, id);
+  const holder = typeof who === "string" ? who : who(held);
+  const last = held.every((other) => other === holder);
   if (last) store.driver.unmount({ id, chain: chainOf(store, id) }, options);
-  dropHolder(store.holders, id, holder);
-  return { last };
+  if (holder !== undefined) dropHolder(store.holders, id, holder);
+  return { last, ended: holder !== undefined && held.includes(holder) };
 }
 
 /** Who has the layer mounted. */
@@ -294,10 +305,20 @@ export function sealLayer(store: LayerStore, id: LayerId): void {
 
 /**
  * Removes a layer; quiet when it is gone. Fails with `busy` when something builds on it or holds
- * it, naming them. Its space comes back before this returns, outside any lock others wait for.
+ * it, naming them; with `endUserMounts` the user's own mounts go with it. Its space comes back
+ * before this returns, outside any lock others wait for.
  */
-export function removeLayer(store: LayerStore, id: LayerId): void {
+export function removeLayer(
+  store: LayerStore,
+  id: LayerId,
+  options: { readonly endUserMounts?: boolean } = {},
+): void {
   using _lock = lockLayer(store, id);
+  if (options.endUserMounts) {
+    for (const holder of holdersOf(store.holders, id).filter(isUserHolder)) {
+      dropHolder(store.holders, id, holder);
+    }
+  }
   if (layerById(store.db, id) !== undefined) {
     refuseUsed(store, id);
     deleteLayer(store.db, id);
@@ -332,26 +353,6 @@ function named(list: readonly string[]): string {
   return list.length > 5 ? `${shown} and ${list.length - 5} more` : shown;
 }
 
-/** What the layer changed against the layers below it. */
-export function layerChanges(store: LayerStore, id: LayerId): Change[] {
-  return store.driver.changes(refOf(store, id, "compare"));
-}
-
-/** Sends the layer's delta, or the whole tree it shows, into `sink`. */
-export function sendLayer(
-  store: LayerStore,
-  id: LayerId,
-  sink: TreeSink,
-  options: { readonly whole?: boolean } = {},
-): Sent {
-  return store.driver.entries(refOf(store, id, "read"), sink, options);
-}
-
-/** Space of the layer alone. */
-export function layerUsage(store: LayerStore, id: LayerId): Usage {
-  return store.driver.usage(refOf(store, id, "measure"));
-}
-
 /**
  * Removes what killed processes left: half-made and half-removed layers, layers without a row,
  * mounts that nobody holds. Cheap when there is nothing; safe at any time, beside other processes.
@@ -364,5 +365,16 @@ export function recoverLayers(store: LayerStore): RecoveryReport {
     if (holdersOf(store.holders, id).length > 0) continue;
     store.driver.unmount({ id, chain: chainOf(store, id) }, { detach: true });
   }
+  dropEndedMounts(store);
   return store.driver.recover((id) => layerById(store.db, id) !== undefined);
+}
+
+/** A kill between a mount of the user's and its holder, or umount(8) by hand: the kernel knows best. */
+function dropEndedMounts(store: LayerStore): void {
+  for (const [id, held] of allHolders(store.holders)) {
+    if (!held.every(isUserHolder)) continue;
+    using lock = tryLock(`${store.locks}/layer-${id}`);
+    if (lock === null || isLayerMounted(store, id)) continue;
+    for (const holder of held) dropHolder(store.holders, id, holder);
+  }
 }

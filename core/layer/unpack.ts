@@ -1,5 +1,6 @@
 /** A layer's tar into a stage, in one pass: unpacked and digested while the bytes go by. */
 import { Sha256Sink } from "../archive/digest.ts";
+import type { RecipeWriter } from "../archive/recipe.ts";
 import { TarReader } from "../archive/tar_reader.ts";
 import { CoracleError } from "../errors.ts";
 import type { ByteSink, DiffId, TreeSink } from "../terms.ts";
@@ -9,6 +10,8 @@ export interface UnpackOptions {
   readonly into: TreeSink;
   /** What the uncompressed tar must hash to; without it any tar with an end marker is taken. */
   readonly diffId?: DiffId;
+  /** Told how the tar comes back from the tree; the caller ends it. */
+  readonly recorder?: RecipeWriter;
 }
 
 export interface UnpackedLayer {
@@ -33,6 +36,7 @@ export class LayerUnpacker implements ByteSink {
       // Images of several builders end without the marker; their digest says that they are whole.
       endMarker: options.diffId === undefined ? "required" : "optional",
       absolute: "strip",
+      ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
     });
   }
 

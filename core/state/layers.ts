@@ -68,6 +68,42 @@ export function layerByChainId(db: Database, chainId: ChainId): LayerRow | undef
   return row && fromRow(row);
 }
 
+/** At most two layers whose ids begin so: enough to see that one is not the only one. */
+export function layersByIdPrefix(db: Database, prefix: string): LayerRow[] {
+  if (!/^[a-z0-9]+$/.test(prefix)) return [];
+  return all(
+    db,
+    "SELECT * FROM layers WHERE id >= ? AND id < ? ORDER BY id LIMIT 2",
+    prefix,
+    `${prefix}~`,
+  ).map(fromRow);
+}
+
+/** What keeps the layer besides its children: the names or ids of images and containers. */
+export function usersOfLayer(
+  db: Database,
+  id: LayerId,
+): { readonly images: string[]; readonly containers: string[] } {
+  const images = all(
+    db,
+    `SELECT coalesce((SELECT name FROM image_names n WHERE n.image = i.id ORDER BY added LIMIT 1),
+       i.id) AS called FROM images i WHERE layer = ? ORDER BY called`,
+    id,
+  ).map((row) => row.called as string);
+  const containers = all(db, "SELECT name FROM containers WHERE layer = ? ORDER BY name", id)
+    .map((row) => row.name as string);
+  return { images, containers };
+}
+
+/** Layers unpacked from this tar; the same one may stand on several others. */
+export function layersByDiffId(db: Database, diffId: DiffId): LayerRow[] {
+  return all(db, "SELECT * FROM layers WHERE diff_id = ? ORDER BY id", diffId).map(fromRow);
+}
+
+export function isDiffIdUsed(db: Database, diffId: DiffId): boolean {
+  return one(db, "SELECT 1 AS used FROM layers WHERE diff_id = ? LIMIT 1", diffId) !== undefined;
+}
+
 /** The layer's parents, nearest first. */
 export function layerChain(db: Database, id: LayerId): LayerId[] {
   return all(

@@ -57,6 +57,11 @@ export interface BeginSpec extends LayerRef {
   readonly volatile?: boolean;
   /** Most bytes the writable layer may use. Only with `can.quota`. */
   readonly quotaBytes?: number;
+  /**
+   * The layer is there: writable, empty and not mounted. The stage takes its place at `commit`, in
+   * one rename, and until then, or after `abort`, the layer is as it was. Only for "container".
+   */
+  readonly replaces?: boolean;
 }
 
 /**

@@ -93,6 +93,11 @@ export function mountPath(id: LayerId): RawPath {
   return `mnt/${id}` as RawPath;
 }
 
+/** Where a layer that this process is making is; null when it makes none of this id. */
+export function stagePath(shelf: Shelf, id: LayerId): RawPath | null {
+  return shelf.stages.get(id) ?? null;
+}
+
 /** The layer's directory, or its stage's when this process is still making it; null when neither. */
 export function findLayer(shelf: Shelf, id: LayerId): RawPath | null {
   const committed = layerPath(id);
@@ -130,7 +135,8 @@ export function makeStage(
   spec: BeginSpec,
   folder: "diff" | null = "diff",
 ): RawPath {
-  if (findLayer(shelf, spec.id) !== null) {
+  if (spec.replaces) requireWritable(shelf, spec.id);
+  else if (findLayer(shelf, spec.id) !== null) {
     throw new CoracleError("exists", `cannot make layer "${spec.id}"`, { why: "the id is taken" });
   }
   const parent = spec.chain[0];
@@ -153,6 +159,11 @@ export function makeStage(
   }
   shelf.stages.set(spec.id, stage);
   return stage;
+}
+
+function requireWritable(shelf: Shelf, id: LayerId): void {
+  if (madeOf(shelf, id, "fill").kind === "container") return;
+  throw new CoracleError("state", `cannot fill layer "${id}"`, { why: "it is read-only" });
 }
 
 export function inside(path: RawPath, name: string): RawPath {
@@ -235,9 +246,15 @@ export function readMade(shelf: Shelf, path: RawPath): Made | null {
   }
 }
 
-export function commitStage(shelf: Shelf, id: LayerId): void {
+export function commitStage(shelf: Shelf, id: LayerId, replaces = false): void {
   const stage = shelf.stages.get(id);
   if (stage === undefined) throw noSuchLayer("commit", id);
+  if (replaces) {
+    renameAt(shelf.fd, stage, shelf.fd, layerPath(id), "exchange");
+    shelf.stages.delete(id);
+    // What was there has the stage's name now, and goes as any stage that came to nothing.
+    return discard(shelf, stage, id);
+  }
   try {
     renameAt(shelf.fd, stage, shelf.fd, layerPath(id), "no-replace");
   } catch (error) {
@@ -260,7 +277,7 @@ function madeText(made: Made): RawPath {
 
 /** Changes the record of a layer or stage, in one rename. */
 export function changeMade(shelf: Shelf, id: LayerId, change: Partial<Made>): void {
-  const path = findLayer(shelf, id);
+  const path = stagePath(shelf, id) ?? findLayer(shelf, id);
   if (path === null) throw noSuchLayer("change", id);
   const fresh = inside(path, "made.new");
   removeName(shelf, fresh);

@@ -22,9 +22,12 @@ import {
 export function recoverShelf(shelf: Shelf, isKnown: (id: LayerId) => boolean): RecoveryReport {
   const removed: string[] = [];
   const claim = (path: RawPath, name: string) => {
+    const made = readMade(shelf, path);
     const trashed = toTrash(shelf, path, name);
     if (trashed === null) return;
     removed.push(name);
+    // A layer that was replaced left a short name that leads to the one in its place.
+    if (made !== null) removeName(shelf, raw(`l/${made.short}`));
     removeAt(shelf.fd, trashed);
   };
   for (const folder of ["stages", "trash"]) {

@@ -14,10 +14,10 @@ import {
   abortStage,
   changeMade,
   commitStage,
-  findLayer,
   inside,
   rootLook,
   type Shelf,
+  stagePath,
 } from "./shelf.ts";
 
 /** How a driver writes into a stage. */
@@ -71,7 +71,7 @@ export class ShelfStage implements LayerStage {
 
   end(): void {
     const deletions = this.#deletions.length === 0 ? [] : this.#meaningful();
-    const path = findLayer(this.#shelf, this.#spec.id);
+    const path = stagePath(this.#shelf, this.#spec.id);
     if (this.#writer.record === undefined || path === null) {
       for (const entry of deletions) this.#receiver().entry(entry);
     } else if (deletions.length > 0) {
@@ -93,7 +93,7 @@ export class ShelfStage implements LayerStage {
 
   commit(): void {
     this.#close();
-    commitStage(this.#shelf, this.#spec.id);
+    commitStage(this.#shelf, this.#spec.id, this.#spec.replaces);
   }
 
   abort(): void {
@@ -104,7 +104,7 @@ export class ShelfStage implements LayerStage {
   /** A new container has no entries: nothing is opened for it. */
   #opened(): Open {
     if (this.#open === undefined) {
-      const path = findLayer(this.#shelf, this.#spec.id);
+      const path = stagePath(this.#shelf, this.#spec.id);
       if (path === null) throw new Error(`layer ${this.#spec.id} has no stage`);
       const fd = openAt(this.#shelf.fd, inside(path, this.#folder()), O.RDONLY | O.DIRECTORY);
       // Directories that the archive leaves out must look as below, not as a default that hides it.

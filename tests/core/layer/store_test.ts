@@ -4,12 +4,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { test } from "node:test";
 import { createHash } from "node:crypto";
 import { chainIds } from "../../../core/layer/chain.ts";
+import { layerChanges } from "../../../core/layer/read.ts";
 import {
   chainOf,
   commitLayers,
   createWritable,
   isLayerMounted,
-  layerChanges,
   layerHolders,
   type LayerStore,
   mountLayer,
@@ -149,11 +149,11 @@ test(
     const path = mountLayer(store, id, "container:a");
     assert.equal(mountLayer(other, id, processHolder()), path);
     assert.deepEqual(layerHolders(store, id).sort(), ["container:a", processHolder()].sort());
-    assert.deepEqual(unmountLayer(store, id, "container:a"), { last: false });
+    assert.deepEqual(unmountLayer(store, id, "container:a"), { last: false, ended: true });
     assert.ok(isLayerMounted(store, id));
-    assert.deepEqual(unmountLayer(other, id, processHolder()), { last: true });
+    assert.deepEqual(unmountLayer(other, id, processHolder()), { last: true, ended: true });
     assert.ok(!isLayerMounted(store, id));
-    assert.deepEqual(unmountLayer(store, id, "container:a"), { last: true });
+    assert.deepEqual(unmountLayer(store, id, "container:a"), { last: true, ended: false });
   }),
 );
 
