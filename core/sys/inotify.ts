@@ -9,7 +9,7 @@ import { errnoError } from "./errno.ts";
 import { errno, fixed, isArm64, libc } from "./libc.ts";
 import { cString } from "./path_buffer.ts";
 import { openPidfd } from "./pidfd.ts";
-import { poll } from "./pipe.ts";
+import { poll, sleep } from "./pipe.ts";
 import { processStart } from "./process.ts";
 
 const INOTIFY_INIT1 = isArm64 ? 26 : 294;
@@ -62,6 +62,9 @@ export function watchDirectories(
   };
 }
 
+/** Looks of a millisecond each. */
+const SHORT_LOOKS = 10;
+
 /**
  * Waits until the file is there ("there"), or the process that would make it has ended without it
  * ("gone"), or `timeoutMs` have passed ("timeout"; without it: for ever). The directory must exist.
@@ -72,7 +75,12 @@ export function waitForFile(
 ): "there" | "gone" | "timeout" {
   const { pid } = options;
   const isThere = () => lookAt(AT_FDCWD, raw(path)) !== null;
-  if (isThere()) return "there";
+  // Taking a watch away waits for the kernel's grace period, 10 to 20 ms: what comes at once is
+  // waited for without one.
+  for (let look = 0; look < SHORT_LOOKS; look++) {
+    if (isThere()) return "there";
+    sleep(1);
+  }
   const watch = watchDirectories([path.slice(0, path.lastIndexOf("/")) || "/"]);
   const process = pid === undefined ? null : openPidfd(pid);
   // Without pidfd (before Linux 5.3) the process is looked at now and then.
