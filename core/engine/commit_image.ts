@@ -2,7 +2,7 @@
  * The last step of `load` and `import`: blobs and layers are put in place and made durable, then the
  * records are written in one transaction, and only then is the image visible.
  */
-import { hasBlob, removeBlob } from "../image/blobs.ts";
+import { hasBlob, recipePath, removeBlob } from "../image/blobs.ts";
 import { markBlobs } from "../image/mark_blobs.ts";
 import type { BlobStaging } from "../image/blob_staging.ts";
 import { CoracleError } from "../errors.ts";
@@ -17,9 +17,9 @@ import {
   nameImage,
   replaceManifest,
 } from "../state/images.ts";
-import { layerByChainId, layerById, layerChain } from "../state/layers.ts";
-import { lookAtText } from "../sys/files.ts";
-import type { ChainId, Digest, ImageConfig, ImageId, LayerId } from "../terms.ts";
+import { isDiffIdUsed, layerByChainId, layerById, layerChain } from "../state/layers.ts";
+import { exists, lookAtText } from "../sys/files.ts";
+import type { ChainId, DiffId, Digest, ImageConfig, ImageId, LayerId } from "../terms.ts";
 import type { Engine } from "./engine.ts";
 import type { Intake } from "./image_layers.ts";
 import { lockImages } from "./recover_images.ts";
@@ -57,8 +57,9 @@ export function commitImages(intake: Intake, images: readonly NewImage[]): void 
   }
 }
 
-function commit(intake: Intake, images: readonly NewImage[]): void {
+function commit(intake: Intake, wanted: readonly NewImage[]): void {
   const { engine, staging } = intake;
+  const images = wanted.map((image) => withoutDropped(intake, image));
   staging.publish();
   const layers = [...intake.layers.values()];
   if (layers.length > 0) commitLayers(engine.layers, layers);
@@ -71,7 +72,19 @@ function commit(intake: Intake, images: readonly NewImage[]): void {
   transaction(engine.db, () => {
     for (const image of images) insert(engine, image);
   }, { durable: true });
-  for (const blob of replaced) if (!isBlobUsed(engine.db, blob)) removeBlob(engine.paths, blob);
+  // Those of an image that is there in another form, which stays, have no record.
+  for (const blob of [...replaced, ...staging.kept]) {
+    if (!isBlobUsed(engine.db, blob)) removeBlob(engine.paths, blob);
+  }
+}
+
+/** A layer below may have no blob any more (`drop-blobs`): its tree and recipe stand for it. */
+function withoutDropped({ engine, staging }: Intake, image: NewImage): NewImage {
+  const isDropped = (blob: Digest) =>
+    !hasBlob(engine.paths, blob) && !staging.keeps(blob) &&
+    exists(recipePath(engine.paths, blob as string as DiffId)) &&
+    isDiffIdUsed(engine.db, blob as string as DiffId);
+  return { ...image, blobs: image.blobs.filter((blob) => !isDropped(blob)) };
 }
 
 /** The blobs of an image that is there with another manifest, which this one replaces. */
@@ -91,6 +104,7 @@ function ensureBlobs(
   staging: BlobStaging,
   images: readonly NewImage[],
 ): void {
+  staging.publishRecipes();
   const missing = images.flatMap(({ blobs }) => blobs)
     .filter((blob) => !hasBlob(engine.paths, blob));
   if (missing.length === 0) return;

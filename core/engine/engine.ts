@@ -21,6 +21,10 @@ export interface StorePaths {
   readonly blobs: string;
   /** One directory per layer driver. */
   readonly layers: string;
+  /** Per layer of images: how its tar comes back from its tree (`core/layer/recipe.ts`). */
+  readonly recipes: string;
+  /** What the database says of layers and images, once more, to rebuild it from. */
+  readonly records: string;
   /** Per container: bundle, log, artifacts. */
   readonly containers: string;
   /** Per volume: its `_data`. */
@@ -54,6 +58,8 @@ export function storePaths(root: string, runroot: string): StorePaths {
     runroot,
     blobs: `${root}/blobs`,
     layers: `${root}/layers`,
+    recipes: `${root}/recipes`,
+    records: `${root}/records`,
     containers: `${root}/containers`,
     volumes: `${root}/volumes`,
     staging: `${root}/staging`,

@@ -4,6 +4,7 @@
  */
 import { decompressed, detectCompression, MAGIC_BYTES } from "../archive/compression.ts";
 import { Sha256Sink } from "../archive/digest.ts";
+import type { RecipeWriter } from "../archive/recipe.ts";
 import { CoracleError } from "../errors.ts";
 import { hasBlob } from "../image/blobs.ts";
 import { type BlobStaging, sendFile, type StagedFile } from "../image/blob_staging.ts";
@@ -125,6 +126,7 @@ async function takeLayer(intake: Intake, found: FoundLayer, place: Place): Promi
       into: into?.stage ?? NOTHING,
       diffId: found.diffId,
       compression,
+      withRecipe: true,
     });
     if (found.descriptor !== null && read.digest !== found.descriptor.digest) {
       throw damaged(found, `its bytes have the digest ${read.digest}`);
@@ -196,6 +198,8 @@ export interface ReadLayerOptions {
   /** Undefined when any content is right (`import`). */
   readonly diffId?: DiffId;
   readonly compression: "none" | "gzip" | "zstd";
+  /** Writes the layer's recipe on the way and keeps it in the staging. */
+  readonly withRecipe?: boolean;
 }
 
 /** Unpacks and digests a staged layer in one pass. Fails with `corrupt` on wrong content. */
@@ -204,8 +208,28 @@ export async function readLayer(
   file: StagedFile,
   options: ReadLayerOptions,
 ): Promise<ReadLayer> {
-  const { into, diffId, compression } = options;
-  const unpacker = new LayerUnpacker({ into, ...(diffId === undefined ? {} : { diffId }) });
+  const recipe = options.withRecipe ? staging.recipe() : null;
+  try {
+    const done = await unpackStaged(staging, file, options, recipe?.recorder);
+    recipe?.keep(done.diffId);
+    return done;
+  } catch (error) {
+    recipe?.abort();
+    throw error;
+  }
+}
+
+async function unpackStaged(
+  staging: BlobStaging,
+  file: StagedFile,
+  { into, diffId, compression }: ReadLayerOptions,
+  recorder: RecipeWriter | undefined,
+): Promise<ReadLayer> {
+  const unpacker = new LayerUnpacker({
+    into,
+    ...(diffId === undefined ? {} : { diffId }),
+    ...(recorder === undefined ? {} : { recorder }),
+  });
   if (compression === "none") {
     staging.use(file, (fd) => sendFile(fd, unpacker));
     const done = unpacker.finish();

@@ -123,6 +123,7 @@ async function takeTar(intake: Intake, tar: StagedTar, facts: Facts): Promise<Im
     const read = await readLayer(staging, tar.file, {
       into: stage.stage,
       compression: tar.compression,
+      withRecipe: true,
     });
     const chainId = chainIdOn(null, read.diffId);
     // Until the image is known its layer is nobody's: the lock tells recovery to leave it alone.

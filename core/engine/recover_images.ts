@@ -34,10 +34,12 @@ function recoverStaging({ db, paths }: Pick<Parts, "db" | "paths">): void {
   const names = abandonedStaging(paths);
   if (names.length === 0) return;
   using _lock = lockImages(paths);
-  for (const name of names) removeAbandoned(paths, name, {
-    blob: (digest) => isBlobUsed(db, digest),
-    recipe: (diffId) => isDiffIdUsed(db, diffId),
-  });
+  for (const name of names) {
+    removeAbandoned(paths, name, {
+      blob: (digest) => isBlobUsed(db, digest),
+      recipe: (diffId) => isDiffIdUsed(db, diffId),
+    });
+  }
 }
 
 /**

@@ -28,7 +28,7 @@ export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
   const files = containerFiles(engine.paths, row.id);
   const ended = exitTime(engine, row);
   const oomKilled = exists(`${files.bundle}/oom`);
-  releaseRun(engine, row);
+  releaseRun(engine, row, { hasEnded: true });
   const error = reason || row.error;
   changeContainer(engine.db, row.id, {
     phase: "exited",
@@ -45,16 +45,34 @@ export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
   return freshRow(engine, row.id);
 }
 
-/** Frees what a run holds: runtime state, mounts, bundle. Quiet about what is gone. */
-export function releaseRun(engine: Parts, row: ContainerRow): void {
+/**
+ * Frees what a run holds: runtime state, mounts, bundle. Quiet about what is gone. When the process
+ * is known to be gone the runtime forgets the container while we unmount.
+ */
+export function releaseRun(
+  engine: Parts,
+  row: ContainerRow,
+  options: { readonly hasEnded?: boolean } = {},
+): void {
   const files = containerFiles(engine.paths, row.id);
-  runtimeOf(engine, row).remove(row.id, { force: true });
+  const runtime = runtimeOf(engine, row);
+  const forgotten = options.hasEnded ? runtime.beginRemoval(row.id) : null;
+  if (forgotten === null) runtime.remove(row.id, { force: true });
+  try {
+    releaseMounts(engine, row);
+  } finally {
+    forgotten?.();
+  }
+  removeTree(files.bundle);
+}
+
+function releaseMounts(engine: Parts, row: ContainerRow): void {
+  const files = containerFiles(engine.paths, row.id);
   for (const directory of [`${files.bundle}/shm`, `${files.bundle}/root`]) {
     if (exists(directory) && mountAt(directory) !== null) unmount(directory, { detach: true });
   }
   if (row.layer !== null) unmountLayer(engine.layers, row.layer, containerHolder(row.id));
   unmountVolumes(engine, row);
-  removeTree(files.bundle);
 }
 
 /**

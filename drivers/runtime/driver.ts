@@ -119,4 +119,11 @@ export interface RuntimeDriver {
    * when it is gone; without `force` fails with `state` while it runs.
    */
   remove(id: string, options?: { readonly force?: boolean }): void;
+
+  /**
+   * Begins what `remove` with `force` does, for a container whose process is known to be gone, and
+   * returns the function that waits for its end and fails as `remove` does: the caller frees
+   * mounts meanwhile.
+   */
+  beginRemoval(id: string): () => void;
 }

@@ -16,7 +16,7 @@ import {
 } from "../../core/sys/files.ts";
 import { unmount } from "../../core/sys/mount.ts";
 import { mountAt } from "../../core/sys/mount_table.ts";
-import { findProgram, run } from "../../core/sys/spawn.ts";
+import { findProgram, run, spawnChild, waitChild } from "../../core/sys/spawn.ts";
 import type {
   ResourceUpdate,
   RuntimeAbilities,
@@ -99,6 +99,14 @@ export function ociCommand(spec: OciCommandSpec): RuntimeDriver {
     });
   }
 
+  function remove(id: string, options: { readonly force?: boolean } = {}): void {
+    if (copies && options.force) sweepCopies(copies.directory);
+    const end = call(["delete", ...options.force ? ["--force"] : [], id]);
+    if (end.status === 0) return;
+    if (state(id).state === "gone") return;
+    throw refuse("remove", id, end.stderr, ["stopped"]);
+  }
+
   return {
     name: spec.name,
     path,
@@ -155,12 +163,19 @@ export function ociCommand(spec: OciCommandSpec): RuntimeDriver {
       }
     },
 
-    remove(id, options = {}) {
-      if (copies && options.force) sweepCopies(copies.directory);
-      const end = call(["delete", ...options.force ? ["--force"] : [], id]);
-      if (end.status === 0) return;
-      if (state(id).state === "gone") return;
-      throw refuse("remove", id, end.stderr, ["stopped"]);
+    remove,
+
+    beginRemoval(id) {
+      const child = spawnChild([path, ...globalArguments, "delete", "--force", id], {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+        env: { ...runtimeEnvironment(), ...environment },
+      });
+      return () => {
+        // The second time its words are read.
+        if (waitChild(child).status !== 0) remove(id, { force: true });
+      };
     },
   };
 }
