@@ -13,7 +13,7 @@ import type {
   RecoveryReport,
   View,
 } from "../../drivers/layer/driver.ts";
-import { CoracleError } from "../errors.ts";
+import { CoracleError, hasCode } from "../errors.ts";
 import { type Database, transaction } from "../state/database.ts";
 import {
   deleteLayer,
@@ -248,12 +248,17 @@ export function mountLayer(
   const isNew = !held.includes(holder);
   addHolder(store.holders, id, holder);
   try {
-    const { label } = options;
-    return store.driver.mount({ id, chain: chainOf(store, id) }, {
-      view,
-      volatile: row.volatile && view === "rw",
-      ...(label === undefined ? {} : { label }),
-    }).path;
+    const layer = { id, chain: chainOf(store, id) };
+    const how = options.label === undefined ? {} : { label: options.label };
+    const volatile = row.volatile && view === "rw";
+    try {
+      return store.driver.mount(layer, { view, volatile, ...how }).path;
+    } catch (error) {
+      // A commit that was killed in the middle: the driver has it read-only already.
+      if (options.view !== undefined || !row.writable || !hasCode(error, "state")) throw error;
+      seal(store, id);
+      return store.driver.mount(layer, { view: "ro", ...how }).path;
+    }
   } catch (error) {
     if (isNew) dropHolder(store.holders, id, holder);
     throw error;
@@ -295,6 +300,10 @@ export function sealLayer(store: LayerStore, id: LayerId): void {
   const row = requireLayer(store, id, "commit");
   if (!row.writable) return;
   refuseHeld(store, id, "commit");
+  seal(store, id);
+}
+
+function seal(store: LayerStore, id: LayerId): void {
   const layer = { id, chain: chainOf(store, id) };
   store.driver.seal(layer);
   store.driver.sync();
