@@ -28,6 +28,8 @@ export interface ArchiveTarget {
   file(name: string, bytes: Uint8Array): void;
   /** All `size` bytes of the open file `from`. */
   copy(name: string, from: Fd, size: number): void;
+  /** Exactly `size` bytes that are at hand in pieces; fails with `corrupt` when they are not. */
+  pieces(name: string, size: number, chunks: Iterable<Uint8Array>): void;
   /** Bytes whose number is not known before; `source` may be called twice. */
   stream(name: string, source: () => AsyncIterable<Uint8Array>): Promise<void>;
   end(): void;
@@ -49,6 +51,11 @@ export function tarTarget(fd: Fd, isSeekable: boolean): ArchiveTarget {
       write(fd, header({ name, size }));
       const copied = copyRange(from, fd, { length: size, fromOffset: 0 });
       if (copied !== size) throw shrunk(name, copied, size);
+      pad(fd, size);
+    },
+    pieces(name, size, chunks) {
+      write(fd, header({ name, size }));
+      writePieces(fd, name, size, chunks);
       pad(fd, size);
     },
     async stream(name, source) {
@@ -91,6 +98,16 @@ function shrunk(name: string, found: number, wanted: number): CoracleError {
     why: `the store has ${found} of its ${wanted} bytes`,
     hint: "load the image again",
   });
+}
+
+function writePieces(fd: Fd, name: string, size: number, chunks: Iterable<Uint8Array>): void {
+  let written = 0;
+  for (const chunk of chunks) {
+    written += chunk.length;
+    if (written > size) break;
+    write(fd, chunk);
+  }
+  if (written !== size) throw shrunk(name, written, size);
 }
 
 function pad(fd: Fd, size: number): void {
@@ -140,6 +157,7 @@ export function folderTarget(path: string): ArchiveTarget {
     folder: (name) => mkdirAt(AT_FDCWD, raw(`${path}/${name}`), FOLDER_MODE),
     file: (name, bytes) => create(name, (fd) => write(fd, bytes)),
     copy: (name, from, size) => create(name, (fd) => copyFile(from, fd, size)),
+    pieces: (name, size, chunks) => create(name, (fd) => writePieces(fd, name, size, chunks)),
     async stream(name, source) {
       const flags = O.WRONLY | O.CREAT | O.TRUNC | O.NOFOLLOW;
       const fd = openAt(AT_FDCWD, raw(`${path}/${name}`), flags, FILE_MODE);

@@ -4,6 +4,7 @@
  *
  *     staging/<pid>-<start>-<n>/  .0  .1  <hex>  <hex>        blobs/sha256/<hex>
  *                                 in the making └── linked ────────────┘
+ *                                         <hex>.recipe        recipes/<hex>
  *
  * The names in the directory stay until the records are written (`dispose`). When the process is
  * killed in between, recovery finds the directory of a dead owner, and in it the names of the blobs
@@ -14,8 +15,9 @@ import { isErrno } from "../errors.ts";
 import { AT_FDCWD, close, type Fd, linkAt, O, read, statFd, syncfs, write } from "../sys/at.ts";
 import { copyRange } from "../sys/copy.ts";
 import { lookAtText, makeDirs, moveInto, openText, removeFile, removeTree } from "../sys/files.ts";
-import { type ByteSink, type Digest, raw } from "../terms.ts";
-import { blobFolder, blobPath, type BlobStore, hexOf } from "./blobs.ts";
+import { RecipeWriter } from "../archive/recipe.ts";
+import { type ByteSink, type DiffId, type Digest, raw } from "../terms.ts";
+import { blobFolder, blobPath, type BlobStore, hexOf, recipePath } from "./blobs.ts";
 import { makeStagingFolder } from "./mark_blobs.ts";
 
 /** A file in the staging directory. */
@@ -30,6 +32,7 @@ export class BlobStaging implements Disposable {
   readonly path: string;
   readonly #store: BlobStore;
   readonly #kept = new Set<Digest>();
+  readonly #recipes = new Set<DiffId>();
   #last = 0;
 
   constructor(store: BlobStore) {
@@ -81,6 +84,35 @@ export class BlobStaging implements Disposable {
     return this.#kept;
   }
 
+  /** A recipe to be written while a layer is unpacked. */
+  recipe(): StagedRecipe {
+    const path = this.#newPath();
+    const fd = openText(path, O.RDWR | O.CREAT | O.EXCL, 0o600);
+    const recorder = new RecipeWriter(fd);
+    return {
+      recorder,
+      keep: (diffId) => {
+        recorder.end();
+        close(fd);
+        this.keepRecipe(path, diffId);
+      },
+      abort: () => {
+        close(fd);
+        removeFile(path);
+      },
+    };
+  }
+
+  /** The file is the recipe of this layer: it will be linked by `publish`. */
+  keepRecipe(path: string, diffId: DiffId): void {
+    moveInto(path, this.#recipeFile(diffId));
+    this.#recipes.add(diffId);
+  }
+
+  #recipeFile(diffId: DiffId): string {
+    return `${this.path}/${diffId.slice("sha256:".length)}.recipe`;
+  }
+
   /** Will `publish` bring this blob? */
   keeps(digest: Digest): boolean {
     return this.#kept.has(digest);
@@ -120,12 +152,21 @@ export class BlobStaging implements Disposable {
   /** Puts every kept blob into the store, in place of what may lie there under its name. */
   publish(): void {
     makeDirs(blobFolder(this.#store), 0o700);
-    for (const digest of this.#kept) this.#link(digest);
+    for (const digest of this.#kept) {
+      this.#link(`${this.path}/${hexOf(digest)}`, blobPath(this.#store, digest));
+    }
+    this.publishRecipes();
   }
 
-  #link(digest: Digest): void {
-    const from = raw(`${this.path}/${hexOf(digest)}`);
-    const to = blobPath(this.#store, digest);
+  /** Puts the recipes into the store; needed once more when a removal took one away meanwhile. */
+  publishRecipes(): void {
+    for (const diffId of this.#recipes) {
+      this.#link(this.#recipeFile(diffId), recipePath(this.#store, diffId));
+    }
+  }
+
+  #link(path: string, to: string): void {
+    const from = raw(path);
     try {
       return linkAt(AT_FDCWD, from, AT_FDCWD, raw(to));
     } catch (error) {
@@ -158,6 +199,14 @@ export class BlobStaging implements Disposable {
   [Symbol.dispose](): void {
     removeTree(this.path);
   }
+}
+
+/** A recipe in the making. */
+export interface StagedRecipe {
+  readonly recorder: RecipeWriter;
+  /** The layer was unpacked and has this digest. */
+  keep(diffId: DiffId): void;
+  abort(): void;
 }
 
 /** Writes one blob to a file and hashes it. */

@@ -5,12 +5,19 @@
 import { CoracleError, isErrno } from "../errors.ts";
 import { close, type Fd, O, read, type Stat, statFd } from "../sys/at.ts";
 import { listNames, lookAtText, openText, removeFile } from "../sys/files.ts";
-import type { Digest } from "../terms.ts";
+import type { DiffId, Digest } from "../terms.ts";
 
 /** The directories of the content store; `StorePaths` has both. */
 export interface BlobStore {
   readonly blobs: string;
   readonly staging: string;
+  /** Recipes of layers, each named by the hex digits of the layer's diff id. */
+  readonly recipes: string;
+  /**
+   * The plain tar of a layer whose blob is not kept, made again from its tree; each chunk is memory
+   * of its own. Null when it cannot be. Throws `corrupt` on the way when the tree is damaged.
+   */
+  readonly recreate?: (diffId: DiffId) => Iterable<Uint8Array> | null;
 }
 
 /** A blob's file name: the digest without its algorithm. */
@@ -20,6 +27,11 @@ export function hexOf(digest: Digest): string {
 
 export function blobFolder(store: BlobStore): string {
   return `${store.blobs}/sha256`;
+}
+
+/** Where the recipe of a layer is kept. */
+export function recipePath(store: Pick<BlobStore, "recipes">, diffId: DiffId): string {
+  return `${store.recipes}/${diffId.slice("sha256:".length)}`;
 }
 
 export function blobPath(store: BlobStore, digest: Digest): string {

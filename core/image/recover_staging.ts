@@ -2,10 +2,10 @@
  * Gives back what killed processes left in `staging/`. Beside `blob_staging.ts` and not in it, so
  * that every command can ask without loading what hashes.
  */
-import { listNames, lookAtText, removeTree } from "../sys/files.ts";
+import { listNames, lookAtText, removeFile, removeTree } from "../sys/files.ts";
 import { isAlive } from "../sys/process.ts";
-import type { Digest } from "../terms.ts";
-import { type BlobStore, removeBlob } from "./blobs.ts";
+import type { DiffId, Digest } from "../terms.ts";
+import { type BlobStore, recipePath, removeBlob } from "./blobs.ts";
 
 /** `<pid>-<start>-<n>` of a staging folder. */
 const OWNED = /^(\d+)-(\d+)-\d+$/;
@@ -19,19 +19,24 @@ export function abandonedStaging(store: BlobStore): string[] {
 }
 
 /**
- * Removes a dead process' folder, and before it the blobs it had put into the store without a record
- * (or had taken the record from). The caller holds the lock under which records of blobs change.
+ * Removes a dead process' folder, and before it the blobs and recipes it had put into the store
+ * without a record (or had taken the record from). The caller holds the lock under which records of
+ * blobs change.
  */
 export function removeAbandoned(
   store: BlobStore,
   name: string,
-  isUsed: (blob: Digest) => boolean,
+  uses: { blob(digest: Digest): boolean; recipe(diffId: DiffId): boolean },
 ): void {
   const path = `${store.staging}/${name}`;
   if (lookAtText(path) === null) return;
-  for (const hex of listNames(path)) {
-    const digest = `sha256:${hex}` as Digest;
-    if (/^[0-9a-f]{64}$/.test(hex) && !isUsed(digest)) removeBlob(store, digest);
+  for (const file of listNames(path)) {
+    const [, hex, recipe] = /^([0-9a-f]{64})(\.recipe)?$/.exec(file) ?? [];
+    if (hex === undefined) continue;
+    const digest = `sha256:${hex}`;
+    if (recipe === undefined) {
+      if (!uses.blob(digest as Digest)) removeBlob(store, digest as Digest);
+    } else if (!uses.recipe(digest as DiffId)) removeFile(recipePath(store, digest as DiffId));
   }
   removeTree(path);
 }

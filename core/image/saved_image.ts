@@ -1,10 +1,11 @@
 /** An image on its way out of the store, and what the writers of the formats share. */
-import { decompressed } from "../archive/compression.ts";
+import { chunksOf, decompressed } from "../archive/compression.ts";
 import { Sha256Sink } from "../archive/digest.ts";
 import { CoracleError } from "../errors.ts";
 import { close, type Fd } from "../sys/at.ts";
 import type { Descriptor, DiffId, Digest, Manifest } from "../terms.ts";
-import { type BlobStore, openBlob } from "./blobs.ts";
+import type { ArchiveTarget } from "./archive_target.ts";
+import { type BlobStore, hasBlob, openBlob } from "./blobs.ts";
 import { layerCompression } from "./manifest.ts";
 
 export interface SavedImage {
@@ -24,6 +25,39 @@ export interface SavedImage {
 /** Is the blob of this layer the plain tar? A media type may say gzip of what is not. */
 export function isPlainLayer(layer: Descriptor, diffId: DiffId): boolean {
   return layerCompression(layer.mediaType) === "none" || layer.digest === diffId as string;
+}
+
+/**
+ * Writes the layer as it came: its blob, or when that is not kept the same bytes out of the layer's
+ * tree. Fails with `corrupt` when it has neither.
+ */
+export function writeLayerBlob(
+  store: BlobStore,
+  target: ArchiveTarget,
+  name: string,
+  layer: Descriptor,
+): void {
+  const chunks = hasBlob(store, layer.digest) ? null : recreatedLayer(store, layer.digest);
+  if (chunks === null) {
+    useBlob(store, layer.digest, (fd, size) => target.copy(name, fd, size));
+  } else target.pieces(name, layer.size, chunks);
+}
+
+/** Null when the layer cannot be made again; a compressed one never can. */
+function recreatedLayer(store: BlobStore, digest: Digest): Iterable<Uint8Array> | null {
+  return store.recreate?.(digest as string as DiffId) ?? null;
+}
+
+/** The bytes of a layer's blob, or of the layer made again. */
+export async function* layerBytes(store: BlobStore, digest: Digest): AsyncGenerator<Uint8Array> {
+  const chunks = hasBlob(store, digest) ? null : recreatedLayer(store, digest);
+  if (chunks !== null) return yield* chunks;
+  const { fd } = openBlob(store, digest);
+  try {
+    yield* chunksOf(fd);
+  } finally {
+    close(fd);
+  }
 }
 
 /** Calls `work` with the blob open; closes it. */
@@ -49,6 +83,9 @@ export async function* plainLayer(
   digest: Digest,
   diffId: DiffId,
 ): AsyncGenerator<Uint8Array> {
+  // Of a compressed blob that is lost the tree still has what is wanted here.
+  const again = hasBlob(store, digest) ? null : recreatedLayer(store, diffId as string as Digest);
+  if (again !== null) return yield* again;
   const { fd } = openBlob(store, digest);
   try {
     const hash = new Sha256Sink();

@@ -3,10 +3,10 @@
  * images, their configs, and every layer once as a plain tar. The list comes first, so that a reader
  * of a stream knows what follows.
  */
-import type { DiffId, Digest } from "../terms.ts";
+import type { Descriptor, DiffId, Digest } from "../terms.ts";
 import type { ArchiveTarget } from "./archive_target.ts";
 import { type BlobStore, hexOf } from "./blobs.ts";
-import { isPlainLayer, plainLayer, type SavedImage, useBlob } from "./saved_image.ts";
+import { isPlainLayer, plainLayer, type SavedImage, writeLayerBlob } from "./saved_image.ts";
 import { splitName } from "./reference.ts";
 
 const encoder = new TextEncoder();
@@ -51,13 +51,13 @@ async function writeLayer(
   kept: {
     readonly digest: Digest;
     readonly diffId: DiffId;
-    readonly layer: Parameters<typeof isPlainLayer>[0];
+    readonly layer: Descriptor;
   },
 ): Promise<void> {
   const { digest, diffId, layer } = kept;
   const name = layerName(diffId);
   if (isPlainLayer(layer, diffId)) {
-    useBlob(store, digest, (fd, size) => target.copy(name, fd, size));
+    writeLayerBlob(store, target, name, layer);
   } else await target.stream(name, () => plainLayer(store, digest, diffId));
 }
 

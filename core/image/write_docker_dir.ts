@@ -2,13 +2,12 @@
  * Writes a folder as skopeo's `dir:` has it: a Docker manifest and the blobs by their digests. What
  * that manifest cannot name (zstd) or the user wants smaller (`--compress`) is written anew.
  */
-import { chunksOf, compressed } from "../archive/compression.ts";
+import { compressed } from "../archive/compression.ts";
 import { Sha256Sink } from "../archive/digest.ts";
 import { moveInto } from "../sys/files.ts";
-import { close } from "../sys/at.ts";
-import type { Descriptor, DiffId, Digest } from "../terms.ts";
+import type { Descriptor, DiffId } from "../terms.ts";
 import type { ArchiveTarget } from "./archive_target.ts";
-import { type BlobStore, hexOf, openBlob } from "./blobs.ts";
+import { type BlobStore, hexOf } from "./blobs.ts";
 import {
   convertManifest,
   DOCKER_MANIFEST,
@@ -16,7 +15,13 @@ import {
   layerType,
   writeManifest,
 } from "./manifest.ts";
-import { isPlainLayer, plainLayer, type SavedImage, useBlob } from "./saved_image.ts";
+import {
+  isPlainLayer,
+  layerBytes,
+  plainLayer,
+  type SavedImage,
+  writeLayerBlob,
+} from "./saved_image.ts";
 
 const encoder = new TextEncoder();
 
@@ -60,22 +65,14 @@ async function writeLayer(
   const { layer, diffId } = kept;
   const isPlain = isPlainLayer(layer, diffId);
   if (isPlain && options.compress) {
-    return await writeAnew(() => zipped(store, layer.digest), target, options, "gzip");
+    const zipped = () => compressed(layerBytes(store, layer.digest), { format: "gzip" });
+    return await writeAnew(zipped, target, options, "gzip");
   }
   if (layerCompression(layer.mediaType) === "zstd" && !isPlain) {
     return await writeAnew(() => plainLayer(store, layer.digest, diffId), target, options, "none");
   }
-  useBlob(store, layer.digest, (fd, size) => target.copy(hexOf(layer.digest), fd, size));
+  writeLayerBlob(store, target, hexOf(layer.digest), layer);
   return layer;
-}
-
-async function* zipped(store: BlobStore, digest: Digest): AsyncGenerator<Uint8Array> {
-  const { fd } = openBlob(store, digest);
-  try {
-    yield* compressed(chunksOf(fd), { format: "gzip" });
-  } finally {
-    close(fd);
-  }
 }
 
 /** Its digest is known only afterwards: written under another name first. */

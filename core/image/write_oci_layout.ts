@@ -17,7 +17,7 @@ import {
   parseManifest,
   writeManifest,
 } from "./manifest.ts";
-import { type SavedImage, useBlob } from "./saved_image.ts";
+import { type SavedImage, writeLayerBlob } from "./saved_image.ts";
 
 const encoder = new TextEncoder();
 const REF_NAME = "org.opencontainers.image.ref.name";
@@ -82,10 +82,7 @@ export function writeBlobs(
   once(digest, (name) => target.file(name, bytes));
   once(image.configDigest, (name) => target.file(name, image.configBytes));
   for (const layer of image.manifest.layers) {
-    once(
-      layer.digest,
-      (name) => useBlob(store, layer.digest, (fd, size) => target.copy(name, fd, size)),
-    );
+    once(layer.digest, (name) => writeLayerBlob(store, target, name, layer));
   }
 }
 
@@ -139,6 +136,10 @@ function wholeFiles(path: string): ArchiveTarget {
     },
     copy(name, from, size) {
       target.copy(beside, from, size);
+      place(name);
+    },
+    pieces(name, size, chunks) {
+      target.pieces(beside, size, chunks);
       place(name);
     },
   };

@@ -11,7 +11,7 @@
  * The rules behind each step were measured on aufs6.1; where one is not obvious its step says what
  * happens otherwise.
  */
-import { O, openAt, statAt, utimeAt } from "../../core/sys/at.ts";
+import { type Fd, O, openAt, statAt, utimeAt } from "../../core/sys/at.ts";
 import { FS_MAGIC, fsMagic, unmount } from "../../core/sys/mount.ts";
 import {
   type Change,
@@ -75,12 +75,11 @@ import {
   openShelf,
   type Shelf,
   syncShelf,
-  verifyByReading,
-  verifyShelf,
   visibleChain,
 } from "./shelf.ts";
 import { isAlreadyMounted, mountedView, mountPlan, unmountLayer } from "./shelf_mount.ts";
 import { recoverShelf } from "./shelf_recover.ts";
+import { openLayerTree, verifyByReading, verifyShelf } from "./shelf_verify.ts";
 
 /** Layers over one shelf; holds the descriptor of its root and what the kernel accepts. */
 class AufsLayers implements LayerDriver {
@@ -188,6 +187,10 @@ class AufsLayers implements LayerDriver {
     return this.#withLevels(layer, "own", ([top]) => measureDelta(top as Level));
   }
 
+  openTree(id: LayerId): Fd {
+    return openLayerTree(this.#shelf, id);
+  }
+
   remove(id: LayerId): void {
     if (mountedView(this.#shelf, id) !== null) throw mountedLayer("remove", id);
     discardLayer(this.#shelf, id);
@@ -203,12 +206,7 @@ class AufsLayers implements LayerDriver {
 
   verify(layer: LayerRef, depth: "exists" | "stat" | "digest"): Finding[] {
     const found = verifyShelf(this.#shelf, layer);
-    if (found.length > 0 || depth === "exists") return found;
-    const nowhere: TreeSink = { entry() {}, write() {}, end() {} };
-    return verifyByReading(layer, () => {
-      if (depth === "stat") this.changes(layer);
-      else this.entries(layer, nowhere);
-    });
+    return found.length > 0 ? found : verifyByReading(this, layer, depth);
   }
 
   #plan({ id, chain }: LayerRef, view: View, label?: string): UnionPlan {

@@ -26,6 +26,7 @@ import {
   type Usage,
 } from "../../core/terms.ts";
 import { API, type DriverModule, type DriverPlace } from "../module.ts";
+import { droppingFlats, removeFlat, removeOrphanFlats } from "./copy_flat.ts";
 import { listMarks, manifestMarks, writeDeletions, writeManifest } from "./copy_marks.ts";
 import { hasReflink, probeCopy } from "./copy_probe.ts";
 import { cloneTree, linkInto, type TreeLinker } from "./copy_tree.ts";
@@ -63,7 +64,6 @@ import {
   discardLayer,
   findLayer,
   inside,
-  LAYER_ID,
   layerPath,
   listShelf,
   type Made,
@@ -71,25 +71,27 @@ import {
   makeDirectory,
   makeStage,
   mountPath,
-  namesIn,
   noSuchLayer,
   openShelf,
   ownOwner,
   removeName,
   type Shelf,
   syncShelf,
-  toTrash,
-  verifyByReading,
-  verifyShelf,
   visibleChain,
 } from "./shelf.ts";
 import { isAlreadyMounted, mountedView, mountPlan, unmountLayer } from "./shelf_mount.ts";
 import { recoverShelf } from "./shelf_recover.ts";
+import { openLayerTree, verifyByReading, verifyShelf } from "./shelf_verify.ts";
 import { ShelfStage } from "./stage.ts";
 
 /** As overlay: so that a store can go from one to the other. */
 const MOST_LOWERS = 500;
 const DIRECTORY = O.RDONLY | O.DIRECTORY;
+
+/** What holds a layer's files. */
+function folderOf(made: Made): string {
+  return made.kind === "container" ? "tree" : "diff";
+}
 
 class CopyLayers implements LayerDriver {
   readonly name = "copy";
@@ -116,11 +118,12 @@ class CopyLayers implements LayerDriver {
     const below = () => this.#openLevels(spec.chain);
     if (spec.kind === "image") {
       makeStage(this.#shelf, spec);
-      return new ShelfStage(this.#shelf, spec, {
+      const stage = new ShelfStage(this.#shelf, spec, {
         whiteouts: "remove",
         below,
         record: (stage, gone) => writeDeletions(this.#path(inside(stage, "list")), gone),
       });
+      return spec.replaces ? droppingFlats(this.#shelf, stage) : stage;
     }
     const flat = this.#flat(spec.chain);
     const stage = makeStage(this.#shelf, spec, flat === null ? "diff" : null);
@@ -218,10 +221,14 @@ class CopyLayers implements LayerDriver {
     return sum;
   }
 
+  openTree(id: LayerId): Fd {
+    return openLayerTree(this.#shelf, id, folderOf);
+  }
+
   remove(id: LayerId): void {
     if (mountedView(this.#shelf, id) !== null) throw mountedLayer("remove", id);
     discardLayer(this.#shelf, id);
-    this.#removeFlat(id);
+    removeFlat(this.#shelf, id);
   }
 
   list(): LayerId[] {
@@ -230,24 +237,13 @@ class CopyLayers implements LayerDriver {
 
   recover(isKnown: (id: LayerId) => boolean): RecoveryReport {
     const report = recoverShelf(this.#shelf, isKnown);
-    for (const name of namesIn(this.#shelf, "flat")) {
-      const id = name as LayerId;
-      if (LAYER_ID.test(name) && lookAt(this.#shelf.fd, layerPath(id)) === null) {
-        this.#removeFlat(id);
-      }
-    }
+    removeOrphanFlats(this.#shelf);
     return report;
   }
 
   verify(layer: LayerRef, depth: "exists" | "stat" | "digest"): Finding[] {
-    const folder = (made: Made) => made.kind === "container" ? "tree" : "diff";
-    const found = verifyShelf(this.#shelf, layer, folder);
-    if (found.length > 0 || depth === "exists") return found;
-    const nowhere: TreeSink = { entry() {}, write() {}, end() {} };
-    return verifyByReading(layer, () => {
-      if (depth === "stat") this.changes(layer);
-      else this.entries(layer, nowhere);
-    });
+    const found = verifyShelf(this.#shelf, layer, folderOf);
+    return found.length > 0 ? found : verifyByReading(this, layer, depth);
   }
 
   #path(relative: RawPath): string {
@@ -309,11 +305,6 @@ class CopyLayers implements LayerDriver {
       }
       return linker;
     });
-  }
-
-  #removeFlat(id: LayerId): void {
-    const trashed = toTrash(this.#shelf, raw(`flat/${id}`), `flat-${id}`);
-    if (trashed !== null) removeAt(this.#shelf.fd, trashed);
   }
 
   #clone(flat: RawPath | null, stage: RawPath): void {

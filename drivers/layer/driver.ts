@@ -30,6 +30,7 @@
  *   ignored in silence.
  * - All calls are synchronous.
  */
+import type { Fd } from "../../core/sys/at.ts";
 import type {
   Change,
   LayerId,
@@ -58,8 +59,10 @@ export interface BeginSpec extends LayerRef {
   /** Most bytes the writable layer may use. Only with `can.quota`. */
   readonly quotaBytes?: number;
   /**
-   * The layer is there: writable, empty and not mounted. The stage takes its place at `commit`, in
-   * one rename, and until then, or after `abort`, the layer is as it was. Only for "container".
+   * The layer is there, and neither it nor one above it is mounted. The stage takes its place at
+   * `commit`, in one rename, and until then, or after `abort`, the layer is as it was. "container":
+   * it is writable and empty. "image": it is read-only and perhaps damaged in any way; layers and
+   * containers above it show the new one from their next mount on.
    */
   readonly replaces?: boolean;
 }
@@ -204,6 +207,14 @@ export interface LayerDriver {
 
   /** Space of this layer alone. */
   usage(layer: LayerRef): Usage;
+
+  /**
+   * Opens the directory in which a committed layer's own objects are, each under its path, with its
+   * content and metadata as they came in; for reading, the caller closes. What else is in there is
+   * the driver's affair: marks of deletions, or in a driver of whole trees what the layers below
+   * brought. Fails with `notfound`.
+   */
+  openTree(id: LayerId): Fd;
 
   /**
    * Takes the layer out of sight at once (rename into the trash) and then deletes it. Quiet when it

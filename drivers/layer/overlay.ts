@@ -12,7 +12,7 @@
  * The rules behind each step are those of kernels 4.19 to 6.18, Documentation/filesystems/overlayfs.
  */
 import { CoracleError } from "../../core/errors.ts";
-import { lookAt, O, openAt, readlinkAt, symlinkAt } from "../../core/sys/at.ts";
+import { type Fd, lookAt, O, openAt, readlinkAt, symlinkAt } from "../../core/sys/at.ts";
 import { removeAt } from "../../core/sys/files.ts";
 import { FS_MAGIC } from "../../core/sys/mount.ts";
 import { bootId } from "../../core/sys/process.ts";
@@ -70,11 +70,10 @@ import {
   removeName,
   type Shelf,
   syncShelf,
-  verifyByReading,
-  verifyShelf,
   visibleChain,
 } from "./shelf.ts";
 import { recoverShelf } from "./shelf_recover.ts";
+import { openLayerTree, verifyByReading, verifyShelf } from "./shelf_verify.ts";
 import { isAlreadyMounted, mountedView, mountPlan, unmountLayer } from "./shelf_mount.ts";
 import { ShelfStage } from "./stage.ts";
 
@@ -208,6 +207,10 @@ class OverlayLayers implements LayerDriver {
     return this.#withLevels(layer, "own", ([top]) => measureDelta(top as Level));
   }
 
+  openTree(id: LayerId): Fd {
+    return openLayerTree(this.#shelf, id);
+  }
+
   remove(id: LayerId): void {
     if (mountedView(this.#shelf, id) !== null) throw mountedLayer("remove", id);
     discardLayer(this.#shelf, id);
@@ -228,12 +231,7 @@ class OverlayLayers implements LayerDriver {
       const detail = "the host went down while it was mounted without durability";
       found.push({ layer: layer.id, path: raw(""), kind: "torn", detail });
     }
-    if (found.length > 0 || depth === "exists") return found;
-    const nowhere: TreeSink = { entry() {}, write() {}, end() {} };
-    return verifyByReading(layer, () => {
-      if (depth === "stat") this.changes(layer);
-      else this.entries(layer, nowhere);
-    });
+    return found.length > 0 ? found : verifyByReading(this, layer, depth);
   }
 
   #options(): string[] {

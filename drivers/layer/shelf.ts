@@ -40,7 +40,7 @@ import { spreadFolders } from "../../core/sys/spread_folders.ts";
 import { getXattrAt, listXattrsAt, setXattrAt } from "../../core/sys/xattr.ts";
 import { bootId, isAlive, selfIdentity } from "../../core/sys/process.ts";
 import { type LayerId, raw, type RawPath, text } from "../../core/terms.ts";
-import type { BeginSpec, Finding, LayerKind, LayerRef } from "./driver.ts";
+import type { BeginSpec, LayerKind, LayerRef } from "./driver.ts";
 import { isPrivateXattr } from "./sender.ts";
 
 /** `sealed`: was writable, is read-only now. */
@@ -135,7 +135,7 @@ export function makeStage(
   spec: BeginSpec,
   folder: "diff" | null = "diff",
 ): RawPath {
-  if (spec.replaces) requireWritable(shelf, spec.id);
+  if (spec.replaces) requireSameKind(shelf, spec);
   else if (findLayer(shelf, spec.id) !== null) {
     throw new CoracleError("exists", `cannot make layer "${spec.id}"`, { why: "the id is taken" });
   }
@@ -161,9 +161,14 @@ export function makeStage(
   return stage;
 }
 
-function requireWritable(shelf: Shelf, id: LayerId): void {
-  if (madeOf(shelf, id, "fill").kind === "container") return;
-  throw new CoracleError("state", `cannot fill layer "${id}"`, { why: "it is read-only" });
+function requireSameKind(shelf: Shelf, { id, kind }: BeginSpec): void {
+  if (kind === "image" && lookAt(shelf.fd, layerPath(id)) === null) throw noSuchLayer("fill", id);
+  const wasWritable = kind === "image"
+    ? readMade(shelf, layerPath(id))?.kind === "container"
+    : madeOf(shelf, id, "fill").kind === "container";
+  if (wasWritable === (kind === "container")) return;
+  const why = wasWritable ? "it is writable" : "it is read-only";
+  throw new CoracleError("state", `cannot fill layer "${id}"`, { why });
 }
 
 export function inside(path: RawPath, name: string): RawPath {
@@ -358,34 +363,4 @@ export const LAYER_ID = /^[a-z0-9]{4,26}$/;
 
 export function listShelf(shelf: Shelf): LayerId[] {
   return namesIn(shelf, "layers").filter((name): name is LayerId => LAYER_ID.test(name)).sort();
-}
-
-/** Which layers of the chain are not whole on the shelf; `folder` names what holds a layer's files. */
-export function verifyShelf(
-  shelf: Shelf,
-  layer: LayerRef,
-  folder: (made: Made) => string = () => "diff",
-): Finding[] {
-  const found: Finding[] = [];
-  for (const id of [layer.id, ...layer.chain]) {
-    const path = layerPath(id);
-    const made = readMade(shelf, path);
-    const wanted = made === null ? "made" : folder(made);
-    if (made !== null && lookAt(shelf.fd, inside(path, wanted)) !== null) continue;
-    const isThere = lookAt(shelf.fd, path) !== null;
-    const detail = isThere ? `its "${wanted}" is gone` : "its directory is gone";
-    found.push({ layer: id, path: raw(isThere ? wanted : ""), kind: "missing", detail });
-  }
-  return found;
-}
-
-/** Reads the layer; what cannot be read is a finding. Digests are kept by the store, not here. */
-export function verifyByReading(layer: LayerRef, read: () => void): Finding[] {
-  try {
-    read();
-    return [];
-  } catch (error) {
-    if (!(error instanceof CoracleError)) throw error;
-    return [{ layer: layer.id, path: raw(""), kind: "changed", detail: error.message }];
-  }
 }

@@ -64,7 +64,7 @@ function repairShortNames(shelf: Shelf, layers: readonly LayerId[]): void {
   // Names that no layer has may belong to stages that are being begun right now.
   if (stages === 0) {
     for (const name of links) {
-      if (!wanted.has(name) && isDangling(shelf, name)) removeName(shelf, raw(`l/${name}`));
+      if (!wanted.has(name) && isNobodys(shelf, name)) removeName(shelf, raw(`l/${name}`));
     }
   }
   const there = new Set(links);
@@ -73,10 +73,13 @@ function repairShortNames(shelf: Shelf, layers: readonly LayerId[]): void {
   }
 }
 
-function isDangling(shelf: Shelf, short: string): boolean {
+/** It leads nowhere, or to a layer that goes by another name. */
+function isNobodys(shelf: Shelf, short: string): boolean {
   try {
     const target = text(readlinkAt(shelf.fd, raw(`l/${short}`)));
-    return lookAt(shelf.fd, raw(target.slice("../".length))) === null;
+    const [, path] = /^\.\.\/(layers\/[^/]+)\/diff$/.exec(target) ?? [];
+    if (path === undefined || lookAt(shelf.fd, raw(path)) === null) return true;
+    return (readMade(shelf, raw(path))?.short ?? short) !== short;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return false;
     throw error;

@@ -1,6 +1,17 @@
 /** Conformance cases: what a killed process, a reboot or a lost file leaves; [24]-[26], [62]. */
 import { deepStrictEqual as same, ok } from "node:assert/strict";
-import { everything, listNames, look, remove, sendFile, writeFile } from "./trees.ts";
+import { close, lookAt } from "../../../core/sys/at.ts";
+import { type LayerId, raw } from "../../../core/terms.ts";
+import {
+  everything,
+  expectCode,
+  listNames,
+  look,
+  readAll,
+  remove,
+  sendFile,
+  writeFile,
+} from "./trees.ts";
 import type { Case } from "../conformance.ts";
 
 export const CRASH_CASES: readonly Case[] = [
@@ -66,6 +77,51 @@ export const CRASH_CASES: readonly Case[] = [
       stage.write(new Uint8Array(10));
       stage.abort();
       same(everything(root), before);
+    },
+  },
+  {
+    name: "an image layer is replaced whole under what builds on it [57]",
+    scenarios: [57],
+    run({ driver, image, container, mounted, ref }) {
+      const base = image(null, (sink) => sendFile(sink, "a", "damaged"));
+      const id = container(image(base, (sink) => sendFile(sink, "b", "2")));
+      mounted(id, "rw", (path) => writeFile(`${path}/c`, "3"));
+      const before = [driver.list(), driver.changes(ref(id))];
+      const again = () => {
+        const stage = driver.begin({ ...ref(base), kind: "image", replaces: true });
+        sendFile(stage, "a", "whole");
+        stage.end();
+        return stage;
+      };
+      again().abort();
+      mounted(id, "ro", (path) => same(readAll(`${path}/a`), "damaged"));
+      again().commit();
+      driver.sync();
+      same([driver.list(), driver.changes(ref(id))], before);
+      mounted(container(base), "rw", (path) => same(readAll(`${path}/a`), "whole"));
+      same(driver.verify(ref(id), "exists"), []);
+      driver.recover(() => true);
+      same(driver.verify(ref(id), "exists"), []);
+    },
+  },
+  {
+    name: "the tree of a layer has its own files as they came in [57] [58]",
+    scenarios: [57, 58],
+    run({ driver, image, container, mounted, ref, newId }) {
+      const base = image(null, (sink) => sendFile(sink, "deep/a", "1", { mode: 0o640, uid: 7 }));
+      const top = image(base, (sink) => sendFile(sink, "deep/b", "22"));
+      const id = container(top);
+      mounted(id, "rw", (path) => writeFile(`${path}/c`, "333"));
+      driver.seal(ref(id));
+      for (const [layer, path, size] of [[base, "deep/a", 1], [top, "deep/b", 2], [id, "c", 3]]) {
+        const tree = driver.openTree(layer as LayerId);
+        try {
+          same(lookAt(tree, raw(path as string))?.size, size);
+        } finally {
+          close(tree);
+        }
+      }
+      expectCode(() => driver.openTree(newId()), "notfound");
     },
   },
   {
