@@ -294,7 +294,10 @@ export class TreeReceiver implements TreeSink {
     const isWhiteout = this.#whiteouts.style === "overlay" && isOverlayWhiteout(found);
     if (found === null || isWhiteout) this.#noTarget();
     if (found?.type === "dir") this.#noTarget("is a directory");
-    this.#create(parent, name, () => linkAt(from.fd, baseOf(path), parent.fd, name));
+    // Entered again: what is replaced may be a directory on the way, and closes the way.
+    this.#create(parent, name, () => {
+      linkAt(this.#links.enter(parentOf(path)).fd, baseOf(path), parent.fd, name);
+    });
   }
 
   #noTarget(why = "is not there"): never {

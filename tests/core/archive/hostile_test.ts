@@ -120,6 +120,31 @@ test("a hard link can only name what is in the tree", { skip }, () => {
   );
 });
 
+test("a hard link takes the place of what is there, whatever it is", { skip }, () => {
+  const before = archive(
+    { name: "dir/", type: "5" },
+    { name: "dir/target", body: "1" },
+    { name: "file", body: "2" },
+    { name: "file", type: "1", linkName: "dir/target" },
+    { name: "folder/", type: "5" },
+    { name: "folder/x", body: "3" },
+    { name: "folder", type: "1", linkName: "dir/target" },
+  );
+  const { out, error } = attempt(before);
+  assert.equal(error, null, String(error));
+  for (const name of ["file", "folder"]) assert.equal(readFileSync(join(out, name), "latin1"), "1");
+  assert.equal(lstatSync(join(out, "dir/target")).nlink, 3);
+  // It would be a link to what it replaced.
+  assertRefused(
+    archive(
+      { name: "folder/", type: "5" },
+      { name: "folder/x", body: "3" },
+      { name: "folder", type: "1", linkName: "folder/x" },
+    ),
+    "folder",
+  );
+});
+
 test("a directory gives way to a file with all that is in it", { skip }, () => {
   const { out, error } = attempt(archive(
     { name: "d", type: "5" },
