@@ -31,7 +31,7 @@ export const save = command({
     uncompressed: flag.boolean("--uncompressed", "Accepted; layers are never compressed anew"),
   },
   arguments: { min: 1, max: Infinity, missing: "need at least 1 argument" },
-  needs: ["db"],
+  needs: ["db", "layers"],
   async run({ engine, output }, args, flags) {
     const format = flags.format as SaveFormat;
     if (!SAVE_FORMATS.includes(format)) {

@@ -230,6 +230,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./image_mount.ts")).imageMount,
   },
   {
+    name: "image drop-blobs",
+    aliases: [],
+    summary: "Give back the space of layer archives that can be made again from their files",
+    group: "Images",
+    load: async () => (await import("./image_drop_blobs.ts")).imageDropBlobs,
+  },
+  {
     name: "image prune",
     aliases: [],
     summary: "Remove images without a name, or all that no container uses",

@@ -1,6 +1,7 @@
 /** `save`: images out of the store into an archive or a folder, byte for byte as they came in. */
 import { CoracleError } from "../errors.ts";
 import { folderTarget, tarTarget } from "../image/archive_target.ts";
+import type { BlobStore } from "../image/blobs.ts";
 import { openOutputFile } from "../image/output_file.ts";
 import { openOutputFolder, type OutputFolder } from "../image/output_folder.ts";
 import { localName } from "../image/reference.ts";
@@ -8,10 +9,11 @@ import type { SavedImage } from "../image/saved_image.ts";
 import { writeDockerArchive } from "../image/write_docker_archive.ts";
 import { writeDockerDir } from "../image/write_docker_dir.ts";
 import { addToOciLayout, writeOciLayout } from "../image/write_oci_layout.ts";
+import { findRecipe, recreatedLayer } from "../layer/recipe.ts";
 import type { Fd } from "../sys/at.ts";
 import { lookAtText } from "../sys/files.ts";
-import type { ImageId } from "../terms.ts";
-import type { Engine } from "./engine.ts";
+import type { DiffId, ImageId } from "../terms.ts";
+import type { Engine, StorePaths } from "./engine.ts";
 import {
   findImage,
   lookForImage,
@@ -36,10 +38,29 @@ export interface SaveOptions {
   readonly compress?: boolean;
 }
 
-type Parts = Pick<Engine, "db" | "paths">;
+/** The paths know how layers come that the content store does not keep. */
+interface Parts extends Pick<Engine, "db"> {
+  readonly paths: StorePaths & BlobStore;
+}
+
+function withRecreation({ db, paths, layers }: Pick<Engine, "db" | "paths" | "layers">): Parts {
+  const recreate = (diffId: DiffId) => {
+    const found = findRecipe(layers, diffId, paths.recipes);
+    return found && recreatedLayer(layers, found);
+  };
+  return { db, paths: { ...paths, recreate } };
+}
 
 /** Fails with `notfound` ("image not known"), `exists` (an archive that may not be replaced). */
 export async function saveImages(
+  engine: Pick<Engine, "db" | "paths" | "layers">,
+  wanted: readonly string[],
+  options: SaveOptions,
+): Promise<void> {
+  await save(withRecreation(engine), wanted, options);
+}
+
+async function save(
   engine: Parts,
   wanted: readonly string[],
   options: SaveOptions,

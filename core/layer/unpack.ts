@@ -1,6 +1,6 @@
 /** A layer's tar into a stage, in one pass: unpacked and digested while the bytes go by. */
 import { Sha256Sink } from "../archive/digest.ts";
-import type { RecipeWriter } from "../archive/recipe.ts";
+import type { TarRecorder } from "../archive/recipe.ts";
 import { TarReader } from "../archive/tar_reader.ts";
 import { CoracleError } from "../errors.ts";
 import type { ByteSink, DiffId, TreeSink } from "../terms.ts";
@@ -11,7 +11,7 @@ export interface UnpackOptions {
   /** What the uncompressed tar must hash to; without it any tar with an end marker is taken. */
   readonly diffId?: DiffId;
   /** Told how the tar comes back from the tree; the caller ends it. */
-  readonly recorder?: RecipeWriter;
+  readonly recorder?: TarRecorder;
 }
 
 export interface UnpackedLayer {
