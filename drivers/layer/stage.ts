@@ -3,9 +3,24 @@
  * deletions wait until the end, when it is known what the layer itself has.
  */
 import { TreeReceiver } from "../../core/archive/receive.ts";
-import { parentOf } from "../../core/archive/member_path.ts";
-import { close, type Fd, O, openAt, utimeAt } from "../../core/sys/at.ts";
-import type { RawPath, TreeEntry, WhiteoutStyle } from "../../core/terms.ts";
+import { baseOf, parentOf } from "../../core/archive/member_path.ts";
+import { isErrno } from "../../core/errors.ts";
+import {
+  chmodAt,
+  chownAt,
+  close,
+  type Fd,
+  mkdirAt,
+  O,
+  openAt,
+  openBeneath,
+  renameAt,
+  rmdirAt,
+  statAt,
+  utimeAt,
+} from "../../core/sys/at.ts";
+import { getXattrAt, listXattrsAt, setXattrAt } from "../../core/sys/xattr.ts";
+import { raw, type RawPath, type TreeEntry, type WhiteoutStyle } from "../../core/terms.ts";
 import { closeLevels, directoryBelow, type Level, lookBelow } from "./delta.ts";
 import type { BeginSpec, LayerStage } from "./driver.ts";
 import { NO_MARKS } from "./marks.ts";
@@ -63,6 +78,7 @@ export class ShelfStage implements LayerStage {
     }
     this.#sawRoot ||= entry.path === "";
     this.#receiver().entry(withoutPrivate(entry));
+    if (entry.type === "opaque" && entry.path !== "") this.#renew(entry.path);
   }
 
   write(bytes: Uint8Array): void {
@@ -88,6 +104,23 @@ export class ShelfStage implements LayerStage {
         inside(path, this.#folder()),
         rootLook(this.#shelf, this.#spec).mtime,
       );
+    }
+  }
+
+  /**
+   * In a whole tree a directory that hides what was below is another directory of the same name:
+   * by that its driver will know it again. One that has content of the layer already stays.
+   */
+  #renew(path: RawPath): void {
+    const { fd, receiver } = this.#opened();
+    receiver.close();
+    const parent = openBeneath(fd, parentOf(path) || raw("."), O.RDONLY | O.DIRECTORY, {
+      scope: "in-root",
+    });
+    try {
+      renewDirectory(parent, baseOf(path));
+    } finally {
+      close(parent);
     }
   }
 
@@ -169,6 +202,25 @@ export class ShelfStage implements LayerStage {
       kept.push({ ...entry, type });
     }
     return kept;
+  }
+}
+
+function renewDirectory(parent: Fd, name: RawPath): void {
+  const { mode, uid, gid, mtime } = statAt(parent, name);
+  const fresh = raw(`.${crypto.randomUUID()}`);
+  mkdirAt(parent, fresh, 0o700);
+  chownAt(parent, fresh, uid, gid);
+  chmodAt(parent, fresh, mode);
+  for (const key of listXattrsAt(parent, name)) {
+    const value = getXattrAt(parent, name, key);
+    if (value !== null) setXattrAt(parent, fresh, key, value);
+  }
+  utimeAt(parent, fresh, mtime);
+  try {
+    renameAt(parent, fresh, parent, name);
+  } catch (error) {
+    rmdirAt(parent, fresh);
+    if (!isErrno(error, "ENOTEMPTY", "EEXIST")) throw error;
   }
 }
 
