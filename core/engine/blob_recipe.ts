@@ -5,7 +5,6 @@
 import { decompressed, detectCompression } from "../archive/compression.ts";
 import type { TarRecorder } from "../archive/recipe.ts";
 import { RecipeWriter } from "../archive/recipe.ts";
-import type { WrongFile } from "../archive/recreate.ts";
 import { CoracleError, hasCode } from "../errors.ts";
 import { type BlobStaging, sendFile } from "../image/blob_staging.ts";
 import { openBlob } from "../image/blobs.ts";
