@@ -10,7 +10,9 @@ import { ATTRIBUTE_CASES } from "./cases/attributes.ts";
 import { CHAIN_CASES } from "./cases/chains.ts";
 import { CRASH_CASES } from "./cases/crashes.ts";
 import { DIFF_CASES } from "./cases/diffs.ts";
+import { FILLING_CASES } from "./cases/filling.ts";
 import { LIFE_CASES } from "./cases/life_cycle.ts";
+import { LIMIT_CASES } from "./cases/limits.ts";
 import { POSIX_CASES } from "./cases/posix.ts";
 import { WHITEOUT_CASES } from "./cases/whiteouts.ts";
 import type { LayerDriver, LayerKind, LayerRef, LayerStage, View } from "./driver.ts";
@@ -33,6 +35,8 @@ export const CASES: readonly Case[] = [
   ...POSIX_CASES,
   ...ATTRIBUTE_CASES,
   ...DIFF_CASES,
+  ...FILLING_CASES,
+  ...LIMIT_CASES,
   ...CRASH_CASES,
 ];
 
