@@ -1,6 +1,5 @@
 /** `coracle start`: starts containers, attached or in the background. */
-import { streamsFor } from "../engine/run_container.ts";
-import { endOfRun } from "../engine/run_container.ts";
+import { endOfRun, stayUntilEnd, streamsFor } from "../engine/run_container.ts";
 import { recordOf, stateOf } from "../engine/container_state.ts";
 import { attachRunning, startAttached, startContainer } from "../engine/start_container.ts";
 import { CoracleError } from "../errors.ts";
@@ -62,7 +61,7 @@ export const start = command({
     const attached = isRunning
       ? attachRunning(engine, row, streams)
       : startAttached(engine, row, { forChildren, onNote, isAttended: true, streams });
-    const end = await attached.run();
+    const end = await stayUntilEnd(engine, attached);
     return end === "detached" ? 0 : endOfRun(engine, attached.row);
   },
 });

@@ -296,14 +296,32 @@ function restoreOnSignals(restore: () => void): () => void {
   return remove;
 }
 
+/** Which of our ends is the user's window; null: none is a terminal. */
+function windowOf({ stdin, stdout }: Pick<AttachOptions, "stdin" | "stdout">): Fd | null {
+  return [stdin, stdout].find((one) => one !== null && isTerminal(one)) ?? null;
+}
+
+/**
+ * The runtime-spec's `consoleSize` for a process that will be attached: what `resize` says comes
+ * only after it runs. Empty when there is no window, or one that nobody has sized.
+ */
+export function consoleSize(
+  streams: Pick<AttachOptions, "stdin" | "stdout"> | null,
+): { readonly consoleSize?: { readonly height: number; readonly width: number } } {
+  const fd = streams === null ? null : windowOf(streams);
+  const size = fd === null ? null : windowSize(fd);
+  if (size === null || size.rows === 0) return {};
+  return { consoleSize: { height: size.rows, width: size.columns } };
+}
+
 /**
  * Passes the size on now and after each SIGWINCH. The function it returns is called between waits
  * and passes a changed size on once more: conmon 2.1.6 that finds two lines in its fifo obeys the
  * first one twice.
  */
 function followSize(options: AttachOptions, undo: (() => void)[]): () => void {
-  const fd = [options.stdin, options.stdout].find((one) => one !== null && isTerminal(one));
-  if (fd === undefined || fd === null) return () => {};
+  const fd = windowOf(options);
+  if (fd === null) return () => {};
   let again = false;
   const pass = () => {
     const size = windowSize(fd);

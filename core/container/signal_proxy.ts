@@ -5,9 +5,10 @@
 import { SIGNALS } from "../sys/process.ts";
 
 /**
- * What is passed on. Not: KILL and STOP (cannot be caught), CHLD, PIPE, URG and WINCH (meant for this
- * process: its children, its output, the runtime's own use, its window), and the signals of a fault
- * in our own code (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS).
+ * What is passed on. Not: KILL and STOP (cannot be caught), CHLD, PIPE, URG, WINCH, TTIN and TTOU
+ * (meant for this process: its children, its output, the runtime's own use, its window, and its use
+ * of a terminal it is in the background of, where catching them makes read and write spin), and the
+ * signals of a fault in our own code (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS).
  */
 export const PROXIED_SIGNALS = [
   "HUP",
@@ -20,8 +21,6 @@ export const PROXIED_SIGNALS = [
   "STKFLT",
   "CONT",
   "TSTP",
-  "TTIN",
-  "TTOU",
   "XCPU",
   "XFSZ",
   "VTALRM",

@@ -2,7 +2,7 @@
  * Runs one more process in a running container (C6). The session has a record while it lives, so
  * that nobody cleans the container up under it; the record of a dead caller is void by itself.
  */
-import { attach, connectAttach } from "../container/attach.ts";
+import { attach, connectAttach, consoleSize } from "../container/attach.ts";
 import { hostFacts } from "../container/host/facts.ts";
 import { execProcess } from "../container/oci/exec_process.ts";
 import { resolveUser } from "../container/users.ts";
@@ -89,11 +89,15 @@ export async function execInContainer(
     owner: `${pid}-${start}`,
   });
   let isOver = true;
+  const onStart = () => {
+    isOver = false;
+  };
   try {
-    const end = await runSession(engine, fresh, { request, streams, session, dir });
+    const end = await runSession(engine, fresh, { request, streams, session, dir, onStart });
     isOver = end !== null;
     return { session, exitCode: end };
   } finally {
+    // When our own output failed the process goes on: the session stays until it is found dead.
     if (isOver) {
       deleteExec(engine.db, session);
       removeTree(dir);
@@ -106,6 +110,8 @@ interface Session {
   readonly streams: Streams | null;
   readonly session: string;
   readonly dir: string;
+  /** Called when the process is there. */
+  readonly onStart: () => void;
 }
 
 /** The exit status, or null when the process goes on without us. */
@@ -113,7 +119,7 @@ async function runSession(engine: Parts, row: ContainerRow, its: Session): Promi
   const { request, streams, session, dir } = its;
   makeDirs(dir, 0o700);
   const processFile = `${dir}/process.json`;
-  writeAtomic(processFile, JSON.stringify(processOf(engine, row, request)), { mode: 0o600 });
+  writeAtomic(processFile, JSON.stringify(processOf(engine, row, its)), { mode: 0o600 });
   let socket = -1;
   const started = engine.monitor.exec(
     {
@@ -136,6 +142,7 @@ async function runSession(engine: Parts, row: ContainerRow, its: Session): Promi
     },
   );
   setExecPid(engine.db, session, started.pid, processStart(started.pid) ?? "");
+  its.onStart();
   if (streams === null) return null;
   const end = await attach({
     socket,
@@ -156,7 +163,7 @@ async function runSession(engine: Parts, row: ContainerRow, its: Session): Promi
 }
 
 /** The runtime-spec's `process`: that of the container, with what the request puts in its place. */
-function processOf(engine: Parts, row: ContainerRow, request: ExecRequest): unknown {
+function processOf(engine: Parts, row: ContainerRow, { request, streams }: Session): unknown {
   const { bundle } = containerFiles(engine.paths, row.id);
   const spec = JSON.parse(readText(`${bundle}/config.json`));
   const { resolved } = recordOf(row);
@@ -166,8 +173,10 @@ function processOf(engine: Parts, row: ContainerRow, request: ExecRequest): unkn
       user: request.user ?? resolved.user,
       groupAdd: resolved.request.groupAdd,
     });
-    return execProcess({
-      container: spec.process,
+    // The container's window is not this session's.
+    const { consoleSize: _, ...container } = spec.process;
+    const process = execProcess({
+      container,
       request: resolved.request,
       user,
       args: request.command,
@@ -177,6 +186,7 @@ function processOf(engine: Parts, row: ContainerRow, request: ExecRequest): unkn
       privileged: request.privileged,
       hostCapabilities: hostFacts().capabilities,
     });
+    return { ...process, ...(request.terminal ? consoleSize(streams) : {}) };
   } finally {
     close(root);
   }

@@ -2,6 +2,7 @@
  * Makes a container ready to run (C1): its root is mounted, its bundle written, and the monitor has
  * had the runtime create it. Whatever fails, all of it is undone.
  */
+import { consoleSize } from "../container/attach.ts";
 import { type BundleFiles, bundlePaths, writeBundle } from "../container/bundle.ts";
 import { sourceFlags } from "../container/host/bind_sources.ts";
 import { lookUpDevices } from "../container/host/devices.ts";
@@ -44,6 +45,8 @@ export interface InitOptions {
    * does it only when the caller has died.
    */
   readonly isAttended?: boolean;
+  /** Our ends, for the size of its terminal. */
+  readonly streams?: Parameters<typeof consoleSize>[0];
   /** Who is going to start it at once (`container_owner.ts`). */
   readonly owner?: string;
   /** Sentences for the user. */
@@ -92,7 +95,9 @@ function create(engine: Engine, row: ContainerRow, options: InitOptions) {
   const profile = spec.linux.seccomp === undefined ? null : JSON.stringify(spec.linux.seccomp);
   const ready = profile === null ? {} : runtime.filters?.annotations(profile) ?? {};
   const annotations = { ...spec.annotations, ...ready };
-  writeBundle(files.bundle, { spec: { ...spec, annotations }, files: texts });
+  const size = request.terminal ? consoleSize(options.streams ?? null) : {};
+  const sized = { ...spec, process: { ...spec.process, ...size } };
+  writeBundle(files.bundle, { spec: { ...sized, annotations }, files: texts });
   const started = engine.monitor.create({
     id: row.id,
     name: row.name,

@@ -1,7 +1,7 @@
 /** `rm`: stops when told to, then takes the container away. */
 import { CoracleError } from "../errors.ts";
 import type { ContainerRow } from "../state/containers.ts";
-import { withContainer } from "./container_lock.ts";
+import { freshRow, withContainer } from "./container_lock.ts";
 import { derived } from "./container_state.ts";
 import { discardLocked } from "./discard_container.ts";
 import type { Engine } from "./engine.ts";
@@ -28,7 +28,8 @@ export function removeContainer(
   row: ContainerRow,
   options: RemoveOptions = {},
 ): void {
-  const { state } = derived(engine, row);
+  // The caller's row may be older than its start.
+  const { state } = derived(engine, freshRow(engine, row.id));
   if (options.force && (state === "running" || state === "paused" || state === "created")) {
     stopContainer(engine, row, {
       isForced: true,

@@ -5,11 +5,18 @@
 import { parseDetachKeys } from "../container/detach_keys.ts";
 import type { CreateRequest } from "../container/request.ts";
 import { type ContainerRow, exitOfRemoved } from "../state/containers.ts";
+import { waitGone } from "../sys/process.ts";
 import { createContainer, type CreateOptions } from "./create_container.ts";
 import type { Engine } from "./engine.ts";
 import type { InitOptions } from "./init_container.ts";
 import { removeContainer } from "./remove_container.ts";
-import { startAttached, startContainer, type Streams } from "./start_container.ts";
+import {
+  type Attached,
+  type AttachEnd,
+  startAttached,
+  startContainer,
+  type Streams,
+} from "./start_container.ts";
 import { finishRun } from "./stop_container.ts";
 
 export interface RunOptions extends CreateOptions, InitOptions {
@@ -36,20 +43,39 @@ export async function runContainer(
 ): Promise<RunEnd> {
   const row = createContainer(engine, request, { ...options, isOwned: true });
   options.onCreate?.(row);
+  let attached: Attached;
   try {
     if (options.streams === null) {
       return { row: startContainer(engine, row, options), exitCode: null };
     }
-    const attached = startAttached(engine, row, {
+    attached = startAttached(engine, row, {
       ...options,
       isAttended: true,
       streams: options.streams,
     });
-    const end = await attached.run();
-    if (end === "detached") return { row: attached.row, exitCode: null };
-    return { row: attached.row, exitCode: endOfRun(engine, attached.row) };
   } catch (error) {
     if (request.rm) removeContainer(engine, row, { force: true, volumes: true });
+    throw error;
+  }
+  const end = await stayUntilEnd(engine, attached);
+  if (end === "detached") return { row: attached.row, exitCode: null };
+  return { row: attached.row, exitCode: endOfRun(engine, attached.row) };
+}
+
+/** One that is ending anyway (its terminal was hung up) gets this long. Milliseconds. */
+const LAST_LOOK_MS = 500;
+
+/**
+ * Moves bytes until the container ends. When our own output fails (`| head -1`, a full disk, a
+ * terminal that is gone) the container goes on, as in Podman, and its monitor cleans up; one that
+ * has ended meanwhile is cleaned up here, because the monitor has seen us alive then.
+ */
+export async function stayUntilEnd(engine: Engine, attached: Attached): Promise<AttachEnd> {
+  try {
+    return await attached.run();
+  } catch (error) {
+    const { pid } = attached.row;
+    if (pid > 0 && waitGone(pid, LAST_LOOK_MS)) endOfRun(engine, attached.row);
     throw error;
   }
 }

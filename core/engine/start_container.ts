@@ -62,6 +62,8 @@ function startLocked(
   return freshRow(engine, row.id);
 }
 
+export type { AttachEnd };
+
 /** Our ends of the streams and how to leave; see `AttachOptions`. */
 export type Streams = Pick<AttachOptions, "stdin" | "stdout" | "stderr" | "detachKeys"> & {
   /** Signals we get go to the container. */

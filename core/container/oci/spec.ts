@@ -28,6 +28,8 @@ export interface OciRlimit {
 
 export interface OciProcess {
   readonly terminal?: boolean;
+  /** Of the terminal, before the first instruction: a program that asks at once gets it. */
+  readonly consoleSize?: { readonly height: number; readonly width: number };
   readonly user: OciUser;
   readonly args: readonly string[];
   readonly env: readonly string[];
