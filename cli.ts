@@ -203,7 +203,11 @@ async function openEngine(
   const engine = engineOf({ config, paths }, opened, missing);
   if (spec.needs.length === 0) return engine;
   const { makeDirs } = await import("./core/sys/files.ts");
-  for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
+  try {
+    for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
+  } catch (error) {
+    throw await withAdvice(error);
+  }
   const { openDatabase } = await import("./core/state/database.ts");
   const { bootId } = await import("./core/sys/process.ts");
   opened.db = openDatabase(`${config.root}/state.db`, bootId());
@@ -225,6 +229,20 @@ async function openEngine(
     }
   }
   return engine;
+}
+
+/** An ordinary user meets this first: what he may not do is told together with what he can. */
+async function withAdvice(error: unknown): Promise<unknown> {
+  const { CoracleError } = await import("./core/errors.ts");
+  const { isRoot } = await import("./core/sys/host.ts");
+  if (isRoot() || !(error instanceof CoracleError) || error.code !== "denied") return error;
+  const { what, why, code } = error;
+  const hint = "run coracle as root, for example with sudo";
+  return new CoracleError(code, what, {
+    ...(why === undefined ? {} : { why }),
+    hint,
+    cause: error,
+  });
 }
 
 type Opened = { -readonly [P in EnginePart]?: Engine[P] } & {
@@ -349,8 +367,9 @@ async function recordedLayerDriver(config: Config): Promise<string | undefined> 
 /** Prints the error and gives the exit status. */
 async function tell(error: unknown, telling: Telling): Promise<number> {
   const { OutputClosed, openOutput } = await import("./core/commands/output.ts");
-  if (error instanceof OutputClosed) return CLOSED_PIPE;
-  const { CoracleError } = await import("./core/errors.ts");
+  const { CoracleError, isErrno } = await import("./core/errors.ts");
+  // Also in the middle of an attached run or a save: whoever read what we write has gone.
+  if (error instanceof OutputClosed || isErrno(error, "EPIPE")) return CLOSED_PIPE;
   const { errorLines, errorObject } = await import("./core/commands/error_text.ts");
   const output = openOutput();
   if (telling.logFormat === "json") output.error(JSON.stringify(errorObject(error)));
