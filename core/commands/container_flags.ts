@@ -80,7 +80,7 @@ export const containerFlags = {
   publish: flag.list("-p, --publish PORT", "Publish a port", {
     refused: "there is no bridge network; use --network host",
   }),
-  pull: flag.optional("--pull POLICY", "missing, never: use what is there", { bare: "always" }),
+  pull: flag.text("--pull POLICY", "missing, never: use what is there"),
   quiet: flag.boolean("-q, --quiet", "Say nothing while an image is fetched"),
   readOnly: flag.boolean("--read-only", "The root file system cannot be written to"),
   readOnlyTmpfs: flag.boolean("--read-only-tmpfs", "Keep /run, /tmp and /var/tmp writable", {

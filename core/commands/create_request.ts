@@ -10,6 +10,7 @@ import {
 } from "../container/arguments/environment.ts";
 import { parseMemory, parseMemorySwap } from "../container/arguments/memory_size.ts";
 import { parseMount } from "../container/arguments/mount.ts";
+import { parseAddHost, parseDns } from "../container/arguments/name_service.ts";
 import { parseCgroups, parseNamespace } from "../container/arguments/namespace.ts";
 import {
   checkResources,
@@ -57,7 +58,8 @@ export function createRequest(
   refuseOtherModes(flags);
   const request: CreateRequest = {
     ...defaults,
-    ...optional("name", flags.name),
+    // Podman takes an empty one for none: scripts write --name "$NAME".
+    ...optional("name", flags.name || undefined),
     ...optional("rootfs", flags.rootfs ? image : undefined),
     command,
     ...optional(
@@ -103,17 +105,17 @@ export function createRequest(
     ...namespaces(flags, defaults),
     ...optional("cgroupParent", flags.cgroupParent),
     cgroups: parseCgroups(flags.cgroups),
-    addHosts: flags.addHost,
+    addHosts: flags.addHost.map(parseAddHost),
     manageHosts: !flags.noHosts,
-    dns: flags.dns,
+    dns: flags.dns.map(parseDns),
     dnsSearch: flags.dnsSearch,
     dnsOptions: flags.dnsOption,
     terminal: flags.tty,
     interactive: flags.interactive,
     rm: flags.rm,
     ...optional("stopSignal", stopSignal(flags.stopSignal)),
-    stopTimeout: flags.stopTimeout ?? configured.stopTimeout,
-    timeout: flags.timeout,
+    stopTimeout: notNegative("--stop-timeout", flags.stopTimeout ?? configured.stopTimeout),
+    timeout: notNegative("--timeout", flags.timeout),
     init: flags.init,
     ...optional("initPath", flags.initPath),
     log: log(flags, configured),
@@ -142,14 +144,19 @@ function optional<K extends string, V>(key: K, value: V | undefined): { readonly
   return (value === undefined ? {} : { [key]: value }) as { readonly [k in K]?: V };
 }
 
+function notNegative(name: string, seconds: number): number {
+  if (seconds < 0) throw wrongValue(name, "it must not be negative");
+  return seconds;
+}
+
 function refuseOtherModes(flags: ContainerFlags): void {
   const only = (name: string, value: string | undefined, ...allowed: string[]): void => {
-    if (value === undefined || allowed.includes(value)) return;
+    if (value === undefined || value === "" || allowed.includes(value)) return;
     throw wrongValue(name, `${JSON.stringify(value)} is not supported, only ${allowed.join(", ")}`);
   };
-  only("--userns", flags.userns, "host", "");
+  only("--userns", flags.userns, "host");
   only("--systemd", flags.systemd, "false");
-  only("--restart", flags.restart, "no", "");
+  only("--restart", flags.restart, "no");
   only("--pull", flags.pull, "missing", "never", "true", "false");
   if (flags.network.length > 1) {
     throw wrongValue("--network", "only one network mode can be given");

@@ -85,13 +85,16 @@ export async function printList(
   }
   const { compileTemplate, Headers } = await import("./template.ts");
   const isTable = /^table(\s|$)/.test(format);
-  const template = compileTemplate(`${readEscapes(format.replace(/^table\s*/, ""))}\n`);
-  const text = rows.map((row) => template.execute(row, options.type)).join("");
+  // Compiled as typed, so that a message shows what was typed.
+  const template = compileTemplate(readEscapes(format.replace(/^table\s*/, "")));
+  const text = rows.map((row) => `${template.execute(row, options.type)}\n`).join("");
   if (!isTable) {
     output.write(text);
     return;
   }
-  const header = options.noHeading ? "" : template.execute(new Headers(options.titles ?? {}));
+  const header = options.noHeading
+    ? ""
+    : `${template.execute(new Headers(options.titles ?? {}))}\n`;
   const lines = alignColumns(header + text);
   output.write(lines);
 }
