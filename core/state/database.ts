@@ -3,7 +3,7 @@
  * resets after a reboot what a reboot takes. The files beside this one know one kind of record each.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { CoracleError } from "../errors.ts";
+import { CoracleError, type ErrorCode } from "../errors.ts";
 import { lookAtText } from "../sys/files.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -140,7 +140,36 @@ export function run(db: Database, sql: string, ...values: Value[]): number {
         cause,
       });
     }
-    throw cause;
+    throw told(cause);
+  }
+}
+
+/** SQLite's words (deno has no numbers for them) for what the host did to us; all else is a bug. */
+const HOST_TROUBLE: readonly (readonly [string, ErrorCode, string])[] = [
+  ["readonly database", "denied", "is the file system of --root mounted read-only?"],
+  ["disk is full", "failed", "free some space on the file system of --root"],
+  ["disk I/O error", "failed", "look for errors of the disk in the kernel's log (dmesg)"],
+  ["database is locked", "busy", "another coracle holds the store for long; try again"],
+  ["disk image is malformed", "corrupt", 'rebuild it with "coracle system check --repair"'],
+];
+
+function told(cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause instanceof CoracleError) return cause;
+  const found = HOST_TROUBLE.find(([words]) => cause.message.includes(words));
+  if (found === undefined) return cause;
+  const [, code, hint] = found;
+  return new CoracleError(code, "cannot write the store's database", {
+    why: cause.message,
+    hint,
+    cause,
+  });
+}
+
+function execute(db: Database, sql: string): void {
+  try {
+    db.handle.exec(sql);
+  } catch (cause) {
+    throw told(cause);
   }
 }
 
@@ -164,14 +193,18 @@ export function transaction<T>(
 ): T {
   if (db.depth > 0) return work();
   if (options.durable) db.handle.exec("PRAGMA synchronous = FULL");
-  db.handle.exec("BEGIN IMMEDIATE");
+  execute(db, "BEGIN IMMEDIATE");
   db.depth = 1;
   try {
     const result = work();
-    db.handle.exec("COMMIT");
+    execute(db, "COMMIT");
     return result;
   } catch (error) {
-    db.handle.exec("ROLLBACK");
+    try {
+      db.handle.exec("ROLLBACK");
+    } catch {
+      // A full disk has rolled it back already.
+    }
     throw error;
   } finally {
     db.depth = 0;
