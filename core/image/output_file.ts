@@ -5,7 +5,7 @@
  */
 import { CoracleError, isErrno } from "../errors.ts";
 import { AT_FDCWD, close, type Fd, linkFd, O, openAt } from "../sys/at.ts";
-import { listNames, lookAtText, moveInto, openText, removeFile } from "../sys/files.ts";
+import { listNames, lookAtText, moveInto, openBeside, openText, removeFile } from "../sys/files.ts";
 import { isAlive, selfIdentity } from "../sys/process.ts";
 import { raw } from "../terms.ts";
 
@@ -70,7 +70,7 @@ function openUnnamed(folder: string, path: string, name: string): OutputFile | n
 
 function openHidden(folder: string, path: string, name: string): OutputFile {
   const hidden = hiddenPath(folder, name);
-  const fd = openText(hidden, O.RDWR | O.CREAT | O.EXCL | O.NOFOLLOW, MODE);
+  const fd = openBeside(path, hidden, O.RDWR | O.CREAT | O.EXCL | O.NOFOLLOW, MODE);
   return atOnce(fd, () => moveInto(hidden, path), () => removeFile(hidden));
 }
 

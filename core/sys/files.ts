@@ -2,7 +2,7 @@
  * The engine's own files, by text path: read, write all at once, make, move, remove. Trees of images
  * and containers are touched through `at.ts`.
  */
-import { isErrno } from "../errors.ts";
+import { isErrno, SysError } from "../errors.ts";
 import { raw, type RawPath, text } from "../terms.ts";
 import {
   AT_FDCWD,
@@ -82,6 +82,17 @@ function parentOf(path: string): string {
   return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
+/** Opens `temporary`; a failure names `path`, which is the one the user knows. */
+export function openBeside(path: string, temporary: string, flags: number, mode = 0o600): Fd {
+  try {
+    return openText(temporary, flags, mode);
+  } catch (error) {
+    if (!(error instanceof SysError)) throw error;
+    const { errno, errnoName, why } = error;
+    throw new SysError("write", path, { number: errno, name: errnoName, words: why ?? errnoName });
+  }
+}
+
 /**
  * Writes a file in one step: whoever looks sees the old content or the whole new one, also after a
  * kill. With `durable` also after a power cut. A symlink at `path` is replaced, not followed.
@@ -93,7 +104,7 @@ export function writeAtomic(
 ): void {
   const bytes = typeof data === "string" ? encoder.encode(data) : data;
   const temporary = besideOf(path);
-  const fd = openText(temporary, O.WRONLY | O.CREAT | O.TRUNC | O.NOFOLLOW, 0o600);
+  const fd = openBeside(path, temporary, O.WRONLY | O.CREAT | O.TRUNC | O.NOFOLLOW);
   try {
     try {
       write(fd, bytes);

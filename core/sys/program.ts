@@ -1,6 +1,7 @@
 /**
  * Finding programs of the host.
  */
+import { isErrno } from "../errors.ts";
 import { raw } from "../terms.ts";
 import { AT_FDCWD, lookAt } from "./at.ts";
 import { env } from "./environment.ts";
@@ -33,6 +34,12 @@ export function findProgram(name: string): string | null {
 }
 
 function isProgram(path: string): boolean {
-  const stat = lookAt(AT_FDCWD, raw(path), { follow: true });
-  return stat?.type === "file" && (stat.mode & 0o111) !== 0;
+  try {
+    const stat = lookAt(AT_FDCWD, raw(path), { follow: true });
+    return stat?.type === "file" && (stat.mode & 0o111) !== 0;
+  } catch (error) {
+    // A folder of PATH that is somebody else's (after su or sudo): as execvp(3), the next one counts.
+    if (isErrno(error, "EACCES")) return false;
+    throw error;
+  }
 }
