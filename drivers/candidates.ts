@@ -3,7 +3,7 @@
  * options and its probe.
  */
 import type { Config, DriverChoice } from "../core/config.ts";
-import { CoracleError } from "../core/errors.ts";
+import { CoracleError, SysError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { cgroupLayout } from "../core/sys/cgroup.ts";
 import { makeDirs } from "../core/sys/files.ts";
@@ -155,7 +155,14 @@ export async function probeOf(
   source: string,
   config: DriverConfig,
 ): Promise<Probe> {
-  const place = makePlace(placeOf(module, config));
+  const place = placeOf(module, config);
+  try {
+    makePlace(place);
+  } catch (cause) {
+    // A store that cannot be written is a fact of this host, which `doctor` and `info` have to tell.
+    if (!(cause instanceof SysError)) throw cause;
+    return { usable: false, reason: cause.message };
+  }
   try {
     return module.probe(place, isBuiltin(source) ? NO_KIT : await loadKit());
   } catch (cause) {

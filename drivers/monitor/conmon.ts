@@ -166,7 +166,7 @@ function sharedWords(spec: MonitorSpec | ExecSpec, runtime: RuntimeDriver, unit:
   const [exitProgram, ...exitArguments] = spec.exitCommand;
   const runtimeWords = [
     ...runtime.globalArguments,
-    ...["--log", spec.runtimeLog, "--log-format", "json"],
+    ...["--log", runtimeLog(spec), "--log-format", "json"],
   ];
   const preserved = spec.preserveFds ? ["--preserve-fds", String(spec.preserveFds)] : [];
   return [
@@ -201,6 +201,11 @@ function logPath(spec: MonitorSpec, what: string): string {
   removeFile(`${spec.dir}/logs`);
   symlinkAt(raw(path.slice(0, slash)), AT_FDCWD, raw(`${spec.dir}/logs`));
   return `logs/${name}`;
+}
+
+/** crun takes what is before a colon for the kind of log; the runtime runs where conmon does. */
+function runtimeLog({ dir, runtimeLog: path }: MonitorSpec | ExecSpec): string {
+  return path.includes(":") && path.startsWith(`${dir}/`) ? path.slice(dir.length + 1) : path;
 }
 
 /** The runtime looks for config.json in conmon's bundle, which is also where the socket goes. */
