@@ -76,7 +76,6 @@ const KNOW_CONTRACTS = ["core/engine", "core/commands", "core/config", "drivers"
 /** One room per package; `node:` modules that are not here are free. */
 const PACKAGE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   "commander": ["core/commands"],
-  "@commander-js/extra-typings": ["core/commands"],
   "smol-toml": ["core/config"],
   "valibot": ["core/config"],
   "node:sqlite": ["core/state"],
