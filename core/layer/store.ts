@@ -323,10 +323,11 @@ export function removeLayer(
   options: { readonly endUserMounts?: boolean } = {},
 ): void {
   using _lock = lockLayer(store, id);
-  if (options.endUserMounts) {
-    for (const holder of holdersOf(store.holders, id).filter(isUserHolder)) {
-      dropHolder(store.holders, id, holder);
-    }
+  const ended = options.endUserMounts ? holdersOf(store.holders, id).filter(isUserHolder) : [];
+  for (const holder of ended) dropHolder(store.holders, id, holder);
+  // The record may be gone already, so that nobody looks who holds it.
+  if (ended.length > 0 && holdersOf(store.holders, id).length === 0) {
+    store.driver.unmount({ id, chain: [] }, { detach: true });
   }
   if (layerById(store.db, id) !== undefined) {
     refuseUsed(store, id);
