@@ -306,6 +306,7 @@ async function openLayers(
     driver,
     locks: `${config.runroot}/locks`,
     holders: `${config.runroot}/holders`,
+    records: `${config.root}/records/layers`,
   };
 }
 

@@ -1,6 +1,6 @@
 /** `layer cleanup`: ends what the user's `mount` commands hold and what killed processes left. */
 import { allHolders, isUserHolder } from "../layer/holders.ts";
-import { recoverLayers } from "../layer/store.ts";
+import { recoverLayers } from "../layer/recover.ts";
 import { unmountForUser } from "../layer/user_mounts.ts";
 import { CoracleError } from "../errors.ts";
 import type { LayerId } from "../terms.ts";

@@ -2,7 +2,7 @@
  * Finds what a kill or a power cut left half done and finishes or undoes it. Every changing command
  * begins with it; with nothing to do it costs a few directory reads and queries.
  */
-import { recoverLayers } from "../layer/store.ts";
+import { recoverLayers } from "../layer/recover.ts";
 import {
   changeContainer,
   containerById,

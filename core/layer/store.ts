@@ -10,7 +10,6 @@ import type {
   LayerKind,
   LayerRef,
   LayerStage,
-  RecoveryReport,
   View,
 } from "../../drivers/layer/driver.ts";
 import { CoracleError, hasCode } from "../errors.ts";
@@ -26,18 +25,12 @@ import {
   sealLayer as sealRow,
 } from "../state/layers.ts";
 import { removeFile } from "../sys/files.ts";
-import { type FileLock, lockFile, tryLock } from "../sys/lock.ts";
+import { type FileLock, lockFile } from "../sys/lock.ts";
 import type { ChainId, DiffId, LayerId } from "../terms.ts";
-import {
-  abandonedLayers,
-  addHolder,
-  allHolders,
-  dropEarlierBoots,
-  dropHolder,
-  type Holder,
-  holdersOf,
-  isUserHolder,
-} from "./holders.ts";
+import { addHolder, dropHolder, type Holder, holdersOf, isUserHolder } from "./holders.ts";
+
+import { passAsDriver, passGate } from "./gate.ts";
+import { removeLayerRecord, writeLayerRecord } from "./records.ts";
 
 export type { Holder } from "./holders.ts";
 export { containerHolder, processHolder } from "./holders.ts";
@@ -49,6 +42,8 @@ export interface LayerStore {
   readonly locks: string;
   /** Directory of holder files (runroot); made when needed. */
   readonly holders: string;
+  /** Directory of the layers' records; made when needed. */
+  readonly records: string;
 }
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz012345";
@@ -130,17 +125,23 @@ export function commitLayers(store: LayerStore, wanted: readonly LayerToCommit[]
   try {
     for (const { layer } of wanted) layer.stage.commit();
     const rows = wanted.map((each) => rowOf(store, each));
+    for (const row of rows) writeLayerRecord(store.records, row);
     driver.sync();
-    final = transaction(db, () => insertRows(db, rows), { durable: true });
+    final = transaction(db, () => insertRows(store, rows), { durable: true });
   } catch (error) {
     for (const { layer } of [...wanted].reverse()) {
       layer.stage.abort();
-      driver.remove(layer.id);
+      removeTree(store, layer.id);
     }
     throw error;
   }
-  for (const { layer } of wanted) if (!final.includes(layer.id)) driver.remove(layer.id);
+  for (const { layer } of wanted) if (!final.includes(layer.id)) removeTree(store, layer.id);
   return final;
+}
+
+function removeTree({ driver, records }: LayerStore, id: LayerId): void {
+  driver.remove(id);
+  removeLayerRecord(records, id);
 }
 
 function rowOf(store: LayerStore, { layer, ...facts }: LayerToCommit): LayerRow {
@@ -160,7 +161,9 @@ function rowOf(store: LayerStore, { layer, ...facts }: LayerToCommit): LayerRow 
 }
 
 /** Inside a transaction: inserts the rows that are new; children follow to the layers that hold. */
-function insertRows(db: Database, rows: readonly LayerRow[]): LayerId[] {
+function insertRows(store: LayerStore, rows: readonly LayerRow[]): LayerId[] {
+  const { db } = store;
+  passAsDriver(db, store.driver.name);
   const instead = new Map<LayerId, LayerId>();
   for (const row of rows) {
     const there = row.chainId === null ? undefined : layerByChainId(db, row.chainId);
@@ -169,7 +172,9 @@ function insertRows(db: Database, rows: readonly LayerRow[]): LayerId[] {
       continue;
     }
     const parent = row.parent === null ? null : instead.get(row.parent) ?? row.parent;
-    insertLayer(db, { ...row, parent });
+    const known = { ...row, parent };
+    if (parent !== row.parent) writeLayerRecord(store.records, known);
+    insertLayer(db, known);
   }
   return rows.map(({ id }) => instead.get(id) ?? id);
 }
@@ -214,10 +219,15 @@ export function createWritable(
   try {
     layer.stage.commit();
     const facts = options.name === undefined ? { layer } : { layer, name: options.name };
-    insertLayer(db, { ...rowOf(store, facts), volatile });
+    const row = { ...rowOf(store, facts), volatile };
+    writeLayerRecord(store.records, row);
+    transaction(db, () => {
+      passAsDriver(db, driver.name);
+      insertLayer(db, row);
+    });
   } catch (error) {
     layer.stage.abort();
-    driver.remove(id);
+    removeTree(store, id);
     throw error;
   }
   return id;
@@ -248,6 +258,7 @@ export function mountLayer(
   const isNew = !held.includes(holder);
   addHolder(store.holders, id, holder);
   try {
+    passGate(store.db, `cannot mount layer "${id}"`, ["repair", "migrate"]);
     const layer = { id, chain: chainOf(store, id) };
     const how = options.label === undefined ? {} : { label: options.label };
     const volatile = row.volatile && view === "rw";
@@ -256,7 +267,7 @@ export function mountLayer(
     } catch (error) {
       // A commit that was killed in the middle: the driver has it read-only already.
       if (options.view !== undefined || !row.writable || !hasCode(error, "state")) throw error;
-      seal(store, id);
+      seal(store, row);
       return store.driver.mount(layer, { view: "ro", ...how }).path;
     }
   } catch (error) {
@@ -300,16 +311,18 @@ export function sealLayer(store: LayerStore, id: LayerId): void {
   const row = requireLayer(store, id, "commit");
   if (!row.writable) return;
   refuseHeld(store, id, "commit");
-  seal(store, id);
+  passGate(store.db, `cannot commit layer "${id}"`, ["migrate"]);
+  seal(store, row);
 }
 
-function seal(store: LayerStore, id: LayerId): void {
+function seal(store: LayerStore, row: LayerRow): void {
+  const { id } = row;
   const layer = { id, chain: chainOf(store, id) };
   store.driver.seal(layer);
+  const { bytes: size } = store.driver.usage(layer);
+  writeLayerRecord(store.records, { ...row, kind: "image", writable: false, size });
   store.driver.sync();
-  transaction(store.db, () => sealRow(store.db, id, store.driver.usage(layer).bytes), {
-    durable: true,
-  });
+  transaction(store.db, () => sealRow(store.db, id, size), { durable: true });
 }
 
 /**
@@ -333,7 +346,7 @@ export function removeLayer(
     refuseUsed(store, id);
     deleteLayer(store.db, id);
   }
-  store.driver.remove(id);
+  removeTree(store, id);
   removeFile(`${store.locks}/layer-${id}`);
 }
 
@@ -361,30 +374,4 @@ function refuseHeld(store: LayerStore, id: LayerId, verb: string): void {
 function named(list: readonly string[]): string {
   const shown = list.slice(0, 5).map((each) => JSON.stringify(each)).join(", ");
   return list.length > 5 ? `${shown} and ${list.length - 5} more` : shown;
-}
-
-/**
- * Removes what killed processes left: half-made and half-removed layers, layers without a row,
- * mounts that nobody holds. Cheap when there is nothing; safe at any time, beside other processes.
- */
-export function recoverLayers(store: LayerStore): RecoveryReport {
-  dropEarlierBoots(store.holders);
-  for (const id of abandonedLayers(store.holders)) {
-    using _lock = lockLayer(store, id);
-    // Looked at again under the lock: a living process may hold it by now.
-    if (holdersOf(store.holders, id).length > 0) continue;
-    store.driver.unmount({ id, chain: chainOf(store, id) }, { detach: true });
-  }
-  dropEndedMounts(store);
-  return store.driver.recover((id) => layerById(store.db, id) !== undefined);
-}
-
-/** A kill between a mount of the user's and its holder, or umount(8) by hand: the kernel knows best. */
-function dropEndedMounts(store: LayerStore): void {
-  for (const [id, held] of allHolders(store.holders)) {
-    if (!held.every(isUserHolder)) continue;
-    using lock = tryLock(`${store.locks}/layer-${id}`);
-    if (lock === null || isLayerMounted(store, id)) continue;
-    for (const holder of held) dropHolder(store.holders, id, holder);
-  }
 }

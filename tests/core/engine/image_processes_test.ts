@@ -9,7 +9,7 @@ import { lookForImage } from "../../../core/engine/images.ts";
 import { loadImages } from "../../../core/engine/load.ts";
 import { recoverImages } from "../../../core/engine/recover_images.ts";
 import { removeImage } from "../../../core/engine/remove_image.ts";
-import { recoverLayers } from "../../../core/layer/store.ts";
+import { recoverLayers } from "../../../core/layer/recover.ts";
 import { listBlobs } from "../../../core/image/blobs.ts";
 import { listImages, usedBlobs } from "../../../core/state/images.ts";
 import { listLayers } from "../../../core/state/layers.ts";

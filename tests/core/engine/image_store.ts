@@ -32,7 +32,11 @@ export function openStore(folder: string): ImageEngine {
   const driver = overlay.open(place);
   const holders = join(paths.runroot, "holders");
   makeDirs(holders);
-  return { db, paths, layers: { db, driver, locks: paths.locks, holders } };
+  return {
+    db,
+    paths,
+    layers: { db, driver, locks: paths.locks, holders, records: `${paths.records}/layers` },
+  };
 }
 
 export function newStore(): TestStore {

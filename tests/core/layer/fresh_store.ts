@@ -26,6 +26,7 @@ export function freshStore(module: DriverModule<"layer"> = overlay): FreshStore 
     driver: module.open(place, undefined as never),
     locks: `${base}/locks`,
     holders: `${base}/holders`,
+    records: `${base}/records`,
   });
   const store = open();
   const others: LayerStore[] = [];

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { recoverLayers } from "../../../core/layer/recover.ts";
 import {
   commitLayers,
   createWritable,
   mountLayer,
-  recoverLayers,
   stageLayer,
   unmountLayer,
 } from "../../../core/layer/store.ts";
@@ -26,10 +26,11 @@ function script(base: string, work: string): string {
     import { driver } from "${root("drivers/layer/overlay.ts")}";
     import { bootId } from "${root("core/sys/process.ts")}";
     import * as layers from "${root("core/layer/store.ts")}";
+    import * as recovery from "${root("core/layer/recover.ts")}";
     const base = ${JSON.stringify(base)};
     const place = { root: base + "/layers", runroot: base + "/run", options: {} };
     const store = { db: openDatabase(base + "/state.db", bootId()), driver: driver.open(place),
-      locks: base + "/locks", holders: base + "/holders" };
+      locks: base + "/locks", holders: base + "/holders", records: base + "/records" };
     ${work}
   `;
 }
@@ -78,7 +79,7 @@ test(`${PROCESSES} processes create, mount, write, unmount and remove ${ROUNDS} 
         const path = layers.mountLayer(store, id, layers.processHolder());
         writeFileSync(path + "/x", "content");
         layers.unmountLayer(store, id, layers.processHolder());
-        if (i % 4 === 0) layers.recoverLayers(store);
+        if (i % 4 === 0) recovery.recoverLayers(store);
         layers.removeLayer(store, id);
       }
     `,

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { createHash } from "node:crypto";
 import { chainIds } from "../../../core/layer/chain.ts";
 import { layerChanges } from "../../../core/layer/read.ts";
+import { recoverLayers } from "../../../core/layer/recover.ts";
 import {
   chainOf,
   commitLayers,
@@ -15,7 +16,6 @@ import {
   mountLayer,
   newLayerId,
   processHolder,
-  recoverLayers,
   removeLayer,
   sealLayer,
   stageLayer,
@@ -222,7 +222,7 @@ test(
       const base = ${JSON.stringify(store.base)};
       const place = { root: base + "/layers", runroot: base + "/run", options: {} };
       const store = { db: openDatabase(base + "/state.db", bootId()), driver: driver.open(place),
-        locks: base + "/locks", holders: base + "/holders" };
+        locks: base + "/locks", holders: base + "/holders", records: base + "/records" };
       const staged = layers.stageLayer(store, { chain: ["${base}"] });
       staged.stage.entry({ path: "big", type: "file", size: 9, mode: 420, uid: 0, gid: 0, mtime: 0n });
       staged.stage.write(new Uint8Array(4));
