@@ -209,7 +209,10 @@ describe("the choice of a driver", () => {
     assert.match(error.hint ?? "", /--layer-driver overlay/);
     assert.equal((await findDriver("layer", config(), "copy")).name, "copy");
     const gone = await refusal(findDriver("layer", config(), "zfs"), "config");
-    assert.match(gone.message, /the store was made with it, but there is only: overlay, aufs, copy$/);
+    assert.match(
+      gone.message,
+      /the store was made with it, but there is only: overlay, aufs, copy$/,
+    );
   });
 
   test("refuses unknown tables and options, and values of the wrong type", async () => {
