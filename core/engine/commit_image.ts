@@ -23,6 +23,7 @@ import type { ChainId, DiffId, Digest, ImageConfig, ImageId, LayerId } from "../
 import type { Engine } from "./engine.ts";
 import type { Intake } from "./image_layers.ts";
 import { lockImages } from "./recover_images.ts";
+import { writeImageNotes } from "./store_records.ts";
 
 /** An image ready to become visible. */
 export interface NewImage {
@@ -76,6 +77,7 @@ function commit(intake: Intake, wanted: readonly NewImage[]): void {
   for (const blob of [...replaced, ...staging.kept]) {
     if (!isBlobUsed(engine.db, blob)) removeBlob(engine.paths, blob);
   }
+  writeImageNotes(engine);
 }
 
 /** A layer below may have no blob any more (`drop-blobs`): its tree and recipe stand for it. */

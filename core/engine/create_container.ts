@@ -25,6 +25,7 @@ import type { Engine } from "./engine.ts";
 import { findContainer, lookForContainer } from "./find_container.ts";
 import { findImage, readImageConfig } from "./images.ts";
 import { removeContainer } from "./remove_container.ts";
+import { writeContainerNote } from "./store_records.ts";
 import { ensureVolume } from "./volume_store.ts";
 
 export interface CreateOptions {
@@ -86,6 +87,7 @@ export function createContainer(
     if (!hasCode(error, "exists")) throw error;
     throw nameTaken(name, containerByName(db, name)?.id ?? "another container");
   }
+  writeContainerNote(engine.paths, row);
   if (cidfile !== null) writeAll(cidfile, id);
   undo.move();
   return row;

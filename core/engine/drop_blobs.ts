@@ -19,6 +19,7 @@ import { ensureRecipe } from "./blob_recipe.ts";
 import type { Engine } from "./engine.ts";
 import { readImageConfig, readImageManifest } from "./images.ts";
 import { lockImages } from "./recover_images.ts";
+import { writeImageNotes } from "./store_records.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers">;
 
@@ -144,6 +145,7 @@ function replace(
   using _lock = lockImages(paths);
   if (imageById(db, before.id)?.manifest !== before.manifest) throw gone(before.id);
   replaceManifest(db, before.id, after.manifest, after.blobs);
+  writeImageNotes({ db, paths });
   let bytes = 0;
   for (const blob of after.old) {
     if (isBlobUsed(db, blob) || !hasBlob(paths, blob)) continue;

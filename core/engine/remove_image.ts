@@ -16,6 +16,7 @@ import type { ContainerId, ImageId } from "../terms.ts";
 import type { Engine } from "./engine.ts";
 import { findImage, type FoundImageRow } from "./images.ts";
 import { lockImages, removeUnusedLayers } from "./recover_images.ts";
+import { writeImageNotes } from "./store_records.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers">;
 
@@ -52,6 +53,7 @@ export function removeImage(
   const isName = !found.byId && found.name !== "" && !isByDigest(wanted);
   if (isName && names.length > 1) {
     unnameImage(engine.db, found.name);
+    writeImageNotes(engine);
     return { untagged: [found.name], deleted: null };
   }
   if (names.length > 1 && options.force !== true) {
@@ -119,6 +121,7 @@ function dropImage({ db, paths }: Pick<Parts, "db" | "paths">, id: ImageId): voi
     deleteImage(db, id);
   }, { durable: true });
   for (const blob of blobs) if (!isBlobUsed(db, blob)) removeBlob(paths, blob);
+  writeImageNotes({ db, paths });
 }
 
 export interface PruneOptions extends RemoveImageOptions {

@@ -4,6 +4,7 @@ import { CoracleError, hasCode } from "../errors.ts";
 import { changeContainer, containerByName, type ContainerRow } from "../state/containers.ts";
 import { withContainer } from "./container_lock.ts";
 import type { Engine } from "./engine.ts";
+import { rewriteContainerNote } from "./store_records.ts";
 
 /** Fails with `usage` on a name that is none, and with `exists` when another container has it. */
 export function renameContainer(
@@ -17,6 +18,7 @@ export function renameContainer(
     if (containerByName(engine.db, name) !== undefined) throw taken(fresh, name);
     try {
       changeContainer(engine.db, fresh.id, { name });
+      rewriteContainerNote(engine.paths, { ...fresh, name });
     } catch (error) {
       throw hasCode(error, "exists") ? taken(fresh, name) : error;
     }

@@ -19,15 +19,15 @@ export function startContainer(
   row: ContainerRow,
   options: InitOptions,
 ): ContainerRow {
-  return withContainer(engine, row.id, (fresh) => startLocked(engine, fresh, options, () => {}));
+  return withContainer(engine, row.id, (fresh) => startLocked(engine, fresh, options));
 }
 
 /** With the lock held; `onCreated` runs when the process is there and waits for its start. */
-function startLocked(
+export function startLocked(
   engine: Engine,
   row: ContainerRow,
   options: InitOptions,
-  onCreated: (row: ContainerRow) => void,
+  onCreated: (row: ContainerRow) => void = () => {},
 ): ContainerRow {
   const clean = cleanLocked(engine, row);
   const { state } = derived(engine, clean);

@@ -9,6 +9,7 @@ import { withContainer } from "./container_lock.ts";
 import { runtimeOf } from "./container_runtime.ts";
 import { derived, recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
+import { cleanLocked } from "./release_container.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
@@ -43,17 +44,48 @@ export function stopContainer(engine: Parts, row: ContainerRow, options: StopOpt
     return { row: fresh, mild };
   });
   if (living === null) return;
-  if (living.mild && !waitGone(living.row.pid, timeout * 1000)) {
-    options.onKill?.(timeout);
-    signal(engine, living.row, SIGNALS.KILL!);
-  }
-  if (!waitGone(living.row.pid, KILL_WAIT_MS)) {
-    throw new CoracleError("busy", `cannot stop container "${row.name}"`, {
-      why: `process ${living.row.pid} did not end ${KILL_WAIT_MS / 1000} s after SIGKILL`,
-      hint: "a process in uninterruptible sleep waits for a device or a network file system",
-    });
-  }
+  awaitEnd(engine, living.row, { ...options, mildSeconds: living.mild ? timeout : 0 });
   finishRun(engine, living.row);
+}
+
+/**
+ * Stops a running container with its lock held all the time, so that nobody, not even its own
+ * `--rm`, comes between this and what the caller does next. Returns its row, cleaned up.
+ */
+export function endLocked(
+  engine: Parts,
+  row: ContainerRow,
+  options: Pick<StopOptions, "timeout" | "onKill"> = {},
+): ContainerRow {
+  const { request, stopSignal } = recordOf(row).resolved;
+  const mildSeconds = options.timeout ?? request.stopTimeout;
+  signal(engine, row, mildSeconds > 0 ? stopSignal : SIGNALS.KILL!);
+  awaitEnd(engine, row, { ...options, mildSeconds });
+  awaitExitFile(engine, row);
+  return cleanLocked(engine, row);
+}
+
+/** After the first signal; `mildSeconds` later, when there were any, SIGKILL. */
+function awaitEnd(
+  engine: Parts,
+  row: ContainerRow,
+  options: Pick<StopOptions, "onKill"> & { readonly mildSeconds: number },
+): void {
+  const { mildSeconds } = options;
+  if (mildSeconds > 0 && !waitGone(row.pid, mildSeconds * 1000)) {
+    options.onKill?.(mildSeconds);
+    signal(engine, row, SIGNALS.KILL!);
+  }
+  if (waitGone(row.pid, KILL_WAIT_MS)) return;
+  throw new CoracleError("busy", `cannot stop container "${row.name}"`, {
+    why: `process ${row.pid} did not end ${KILL_WAIT_MS / 1000} s after SIGKILL`,
+    hint: "a process in uninterruptible sleep waits for a device or a network file system",
+  });
+}
+
+function awaitExitFile(engine: Parts, row: ContainerRow): void {
+  const { exit } = containerFiles(engine.paths, row.id);
+  waitForFile(exit, { pid: row.monitorPid, timeoutMs: EXIT_FILE_MS });
 }
 
 function refuse(row: ContainerRow, state: string, options: StopOptions): void {
@@ -78,8 +110,7 @@ function signal(engine: Parts, row: ContainerRow, number: number): void {
 
 /** Waits for the exit file of a process that is gone, then cleans up (and removes with `--rm`). */
 export function finishRun(engine: Parts, row: ContainerRow): ContainerRow | null {
-  const { exit } = containerFiles(engine.paths, row.id);
-  waitForFile(exit, { pid: row.monitorPid, timeoutMs: EXIT_FILE_MS });
+  awaitExitFile(engine, row);
   try {
     return withContainer(engine, row.id, (fresh) => settle(engine, fresh));
   } catch (error) {

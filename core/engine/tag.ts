@@ -5,10 +5,11 @@ import { transaction } from "../state/database.ts";
 import { imageByName, nameImage, namesOfImage, unnameImage } from "../state/images.ts";
 import type { Engine } from "./engine.ts";
 import { findImage, lookForImage } from "./images.ts";
+import { writeImageNotes } from "./store_records.ts";
 
 /** Gives the image more names, taking each from whoever had it. All or none. */
 export function tagImage(
-  engine: Pick<Engine, "db">,
+  engine: Pick<Engine, "db" | "paths">,
   wanted: string,
   names: readonly string[],
 ): void {
@@ -17,6 +18,7 @@ export function tagImage(
   transaction(engine.db, () => {
     for (const name of full) nameImage(engine.db, name, row.id);
   });
+  writeImageNotes(engine);
 }
 
 /**
@@ -24,7 +26,7 @@ export function tagImage(
  * `notfound` ("tag not known") when one is not the image's; then nothing was done.
  */
 export function untagImage(
-  engine: Pick<Engine, "db">,
+  engine: Pick<Engine, "db" | "paths">,
   wanted: string,
   names: readonly string[],
 ): void {
@@ -44,6 +46,7 @@ export function untagImage(
       unnameImage(db, name);
     }
   });
+  writeImageNotes(engine);
 }
 
 function nameToRemove(engine: Pick<Engine, "db">, name: string): string {

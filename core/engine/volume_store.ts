@@ -20,6 +20,7 @@ import { mountsBelow } from "../sys/mount_table.ts";
 import { raw } from "../terms.ts";
 import { timestamp } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
+import { writeVolumeNote } from "./store_records.ts";
 import { isMountedVolume, unmountVolume, volumeData } from "./volume_mount.ts";
 
 type Parts = Pick<Engine, "db" | "paths">;
@@ -60,6 +61,7 @@ function makeLocked(engine: Parts, wanted: NewVolume): VolumeRow {
     isFilled: false,
   };
   insertVolume(engine.db, row);
+  writeVolumeNote(engine.paths, row);
   return row;
 }
 
