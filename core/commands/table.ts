@@ -26,6 +26,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./attach.ts")).attach,
   },
   {
+    name: "commit",
+    aliases: ["container commit"],
+    summary: "Make an image of a container",
+    group: "Containers",
+    load: async () => (await import("./commit.ts")).commit,
+  },
+  {
     name: "container cleanup",
     aliases: [],
     summary: "Free what stopped containers still hold",
@@ -83,6 +90,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./exec.ts")).exec,
   },
   {
+    name: "export",
+    aliases: ["container export"],
+    summary: "Write all files of a container as a tar",
+    group: "Containers",
+    load: async () => (await import("./export.ts")).exportTar,
+  },
+  {
     name: "init",
     aliases: ["container init"],
     summary: "Initialize one or more containers",
@@ -137,6 +151,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Rename an existing container",
     group: "Containers",
     load: async () => (await import("./rename.ts")).rename,
+  },
+  {
+    name: "restart",
+    aliases: ["container restart"],
+    summary: "Restart one or more containers",
+    group: "Containers",
+    load: async () => (await import("./restart.ts")).restart,
   },
   {
     name: "rm",

@@ -39,6 +39,8 @@ export interface NewImage {
   readonly top: ChainId | null;
   /** Full names it gets, each taken from whoever has it. */
   readonly names: readonly string[];
+  /** The image it was committed from, if any. */
+  readonly parent?: ImageId | null;
 }
 
 /**
@@ -138,7 +140,7 @@ function rowOf(engine: Pick<Engine, "db">, image: NewImage): ImageRow {
     id: image.id,
     manifest: image.manifest,
     layer: top === null ? null : layerOf(engine, top),
-    parent: null,
+    parent: image.parent ?? null,
     size: image.documentBytes + treeBytes(engine, top),
     created: config.created ?? "",
     loaded: now,

@@ -26,6 +26,7 @@ import { discardLocked } from "./discard_container.ts";
 import type { Engine } from "./engine.ts";
 import { releaseLeftovers } from "./release_container.ts";
 import { recoverImages } from "./recover_images.ts";
+import { thawLocked } from "./signal_container.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
 
@@ -58,6 +59,8 @@ function recoverContainer(engine: Parts, row: ContainerRow): void {
 function abandon(engine: Parts, row: ContainerRow): void {
   withFreeContainer(engine, row.id, (fresh) => {
     if (fresh.owner !== row.owner) return;
+    // It ran before and after: somebody only froze it for a while.
+    if (fresh.phase === "started") return thawLocked(engine, fresh);
     if (fresh.phase === "created" && derived(engine, fresh).state === "stopped") {
       settle(engine, fresh);
       return;
