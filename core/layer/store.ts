@@ -311,8 +311,19 @@ export function sealLayer(store: LayerStore, id: LayerId): void {
   const row = requireLayer(store, id, "commit");
   if (!row.writable) return;
   refuseHeld(store, id, "commit");
+  refuseTop(store, id);
   passGate(store.db, `cannot commit layer "${id}"`, ["migrate"]);
   seal(store, row);
+}
+
+/** Shown read-only it is one of the layers that are shown together. */
+function refuseTop(store: LayerStore, id: LayerId): void {
+  const { lowers } = store.driver.limits;
+  const below = chainOf(store, id).length;
+  if (below < lowers) return;
+  throw new CoracleError("unsupported", `cannot commit layer "${id}"`, {
+    why: `it stands on ${below} layers, and this driver shows at most ${lowers} together`,
+  });
 }
 
 function seal(store: LayerStore, row: LayerRow): void {

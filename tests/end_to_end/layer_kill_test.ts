@@ -17,7 +17,7 @@ import { EXECUTABLE, type Store, withStore } from "./executable.ts";
  */
 const DRIVERS = process.env.CORACLE_KILLS === "all"
   ? { overlay: 1, copy: 1 } as const
-  : { overlay: 3, copy: 7 } as const;
+  : { overlay: 4, copy: 12 } as const;
 
 /** Everything that changes something on disk, or what is mounted. */
 const WRITING = [
