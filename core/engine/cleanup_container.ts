@@ -3,7 +3,7 @@ import { CoracleError } from "../errors.ts";
 import { type ContainerRow, execsOf } from "../state/containers.ts";
 import { isAlive } from "../sys/process.ts";
 import { withContainer } from "./container_lock.ts";
-import { derived, recordOf } from "./container_state.ts";
+import { derived } from "./container_state.ts";
 import { discardLocked } from "./discard_container.ts";
 import type { Engine } from "./engine.ts";
 import { cleanLocked } from "./release_container.ts";
@@ -40,7 +40,7 @@ function improper(row: ContainerRow, why: string): CoracleError {
  */
 export function settle(engine: Parts, row: ContainerRow): ContainerRow | null {
   const clean = cleanLocked(engine, row);
-  if (!recordOf(clean).resolved.request.rm || clean.phase !== "exited") return clean;
+  if (clean.phase !== "removing") return clean;
   discardLocked(engine, clean, { volumes: true });
   return null;
 }

@@ -31,7 +31,8 @@ export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
   releaseRun(engine, row, { hasEnded: true });
   const error = reason || row.error;
   changeContainer(engine.db, row.id, {
-    phase: "exited",
+    // One made with `--rm` goes now: should we die before it is gone, recovery sees it by this.
+    phase: recordOf(row).resolved.request.rm ? "removing" : "exited",
     pid: 0,
     pidStart: "",
     monitorPid: 0,

@@ -220,8 +220,8 @@ test(
     const id = store.ok(["run", "-d", "--name", "x", ...flags, BUSYBOX, "sleep", "100"]);
     assert.equal(readFileSync(file("cid"), "utf8"), id);
     assert.match(
-      readFileSync(`/proc/${readFileSync(file("pid"), "utf8")}/cmdline`, "utf8"),
-      /^sleep\0/,
+      readFileSync(`/proc/${readFileSync(file("pid"), "utf8")}/cgroup`, "utf8"),
+      new RegExp(id),
     );
     assert.match(
       readFileSync(`/proc/${readFileSync(file("conmon"), "utf8")}/comm`, "utf8"),
