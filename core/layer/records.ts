@@ -31,7 +31,7 @@ export function writeLayerRecord(records: string, { id, ...row }: LayerRow): voi
   renameAt(AT_FDCWD, raw(beside), AT_FDCWD, link);
 }
 
-/** After the layer is gone; quiet when there is none. */
+/** Before the layer's tree goes; quiet when there is none. */
 export function removeLayerRecord(records: string, id: LayerId): void {
   removeFile(linkOf(records, id));
 }

@@ -1,6 +1,6 @@
 /** What killed processes and reboots left of layers, and of who holds them. */
 import type { RecoveryReport } from "../../drivers/layer/driver.ts";
-import { layerById } from "../state/layers.ts";
+import { countLayers, layerById } from "../state/layers.ts";
 import { tryLock } from "../sys/lock.ts";
 import type { LayerId } from "../terms.ts";
 import {
@@ -11,7 +11,7 @@ import {
   holdersOf,
   isUserHolder,
 } from "./holders.ts";
-import { removeLayerRecord } from "./records.ts";
+import { listLayerRecords, removeLayerRecord } from "./records.ts";
 import { chainOf, isLayerMounted, type LayerStore, lockLayer } from "./store.ts";
 
 /**
@@ -33,7 +33,21 @@ export function recoverLayers(store: LayerStore): RecoveryReport {
     // What a layer was replaced with goes by the layer's id too.
     if (layerById(store.db, id) === undefined) removeLayerRecord(store.records, id);
   }
+  dropStrayRecords(store);
   return report;
+}
+
+/** Records of layers that are gone: a recovery was killed between the tree and the record. */
+function dropStrayRecords(store: LayerStore): void {
+  const recorded = listLayerRecords(store.records);
+  if (recorded.length <= countLayers(store.db)) return;
+  // Who makes a layer has its tree in place before its record.
+  const trees = new Set(store.driver.list());
+  for (const id of recorded) {
+    if (!trees.has(id) && layerById(store.db, id) === undefined) {
+      removeLayerRecord(store.records, id);
+    }
+  }
 }
 
 /** A kill between a mount of the user's and its holder, or umount(8) by hand: the kernel knows best. */

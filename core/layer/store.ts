@@ -140,8 +140,9 @@ export function commitLayers(store: LayerStore, wanted: readonly LayerToCommit[]
 }
 
 function removeTree({ driver, records }: LayerStore, id: LayerId): void {
-  driver.remove(id);
+  // The record first: a tree that nothing names is found by recovery.
   removeLayerRecord(records, id);
+  driver.remove(id);
 }
 
 function rowOf(store: LayerStore, { layer, ...facts }: LayerToCommit): LayerRow {

@@ -121,6 +121,10 @@ export function layerChildren(db: Database, id: LayerId): LayerId[] {
     .map((row) => row.id as LayerId);
 }
 
+export function countLayers(db: Database): number {
+  return Number(one(db, "SELECT count(*) AS layers FROM layers")?.layers ?? 0);
+}
+
 /** Every layer, children before their parents: an order in which they can be removed. */
 export function listLayers(db: Database): LayerRow[] {
   return all(
