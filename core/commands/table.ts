@@ -69,6 +69,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./container_prune.ts")).containerPrune,
   },
   {
+    name: "cp",
+    aliases: ["container cp"],
+    summary: "Copy files between a container and the host, or between containers",
+    group: "Containers",
+    load: async () => (await import("./cp.ts")).cp,
+  },
+  {
     name: "create",
     aliases: ["container create"],
     summary: "Create but do not start a container",
@@ -459,6 +466,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Show this host, the store and the drivers in use",
     group: "System",
     load: async () => (await import("./info.ts")).info,
+  },
+  {
+    name: "system check",
+    aliases: [],
+    summary: "Check the store for damage, and repair it",
+    group: "System",
+    load: async () => (await import("./system_check.ts")).systemCheck,
   },
   {
     name: "system df",

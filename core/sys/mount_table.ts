@@ -23,9 +23,12 @@ export interface MountInfo {
   readonly device: string;
 }
 
-/** A new reading of /proc/self/mountinfo, in mount order: of two on one target the later is seen. */
-export function mountTable(): MountInfo[] {
-  const fd = openAt(AT_FDCWD, raw("/proc/self/mountinfo"), O.RDONLY);
+/**
+ * A new reading of /proc/self/mountinfo, or of another process's, in mount order: of two on one
+ * target the later is seen.
+ */
+export function mountTable(pid: number | "self" = "self"): MountInfo[] {
+  const fd = openAt(AT_FDCWD, raw(`/proc/${pid}/mountinfo`), O.RDONLY);
   try {
     const content = new TextDecoder().decode(readAll(fd, 64 * 1024));
     return content.split("\n").flatMap((line) => line === "" ? [] : [parseMountInfo(line)]);
