@@ -162,10 +162,11 @@ async function execute(
   const output = openOutput(globals);
   if (spec.before !== undefined) {
     const { storePaths } = await import("./core/engine/engine.ts");
-    spec.before(storePaths(config.root, config.runroot));
+    spec.before(storePaths(config.root, config.runroot), parsed.values);
   }
   const needs = [...spec.needs, ...spec.alsoNeeds?.(parsed.values, parsed.args) ?? []];
-  const opening = { needs, changes: spec.changes ?? false };
+  const { changes = false, mendsDatabase = false } = spec;
+  const opening = { needs, changes, mendsDatabase };
   const engine = await openEngine(config, opening, (text) => output.warn(text));
   const context: Context = {
     engine,
@@ -193,7 +194,11 @@ async function execute(
  */
 async function openEngine(
   config: Config,
-  spec: { readonly needs: readonly EnginePart[]; readonly changes: boolean },
+  spec: {
+    readonly needs: readonly EnginePart[];
+    readonly changes: boolean;
+    readonly mendsDatabase: boolean;
+  },
   warn: (text: string) => void,
 ): Promise<Engine> {
   const { storePaths } = await import("./core/engine/engine.ts");
@@ -207,6 +212,10 @@ async function openEngine(
     for (const folder of Object.values(paths)) makeDirs(folder, 0o700);
   } catch (error) {
     throw await withAdvice(error);
+  }
+  if (!spec.mendsDatabase) {
+    const { refuseLostDatabase } = await import("./core/engine/lost_database.ts");
+    refuseLostDatabase(paths);
   }
   const { openDatabase } = await import("./core/state/database.ts");
   const { bootId } = await import("./core/sys/process.ts");
@@ -297,6 +306,8 @@ async function openLayers(
       return others ?? found.name;
     }, { durable: true });
     // Another process was first, with another choice.
+    const { writeLayerDriverNote } = await import("./core/engine/store_records.ts");
+    writeLayerDriverNote({ records: `${config.root}/records` }, first);
     if (first !== found.name) found = await findDriver("layer", config, first);
     else if (found.warning !== undefined) warn(found.warning);
   }

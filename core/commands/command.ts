@@ -150,7 +150,9 @@ export interface CommandSpec<F extends Flags = Flags> {
   /** Parts that only some uses need, so that the others are quick without them (`ps --size`). */
   alsoNeeds?(flags: FlagValues<F>, args: readonly string[]): readonly EnginePart[];
   /** Looks at the store's directories before anything of it is opened or made; may throw. */
-  before?(paths: StorePaths): void;
+  before?(paths: StorePaths, flags: FlagValues<F>): void;
+  /** It looks in `before` whether the store has lost its database; every other command refuses one that has. */
+  readonly mendsDatabase?: boolean;
   /** It changes the store: what a kill left half done is finished or undone before `run`. */
   readonly changes?: boolean;
   /** Does it, and gives the exit status (nothing: 0). Failures are thrown. */

@@ -468,6 +468,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./info.ts")).info,
   },
   {
+    name: "system check",
+    aliases: [],
+    summary: "Check the store for damage, and repair it",
+    group: "System",
+    load: async () => (await import("./system_check.ts")).systemCheck,
+  },
+  {
     name: "system df",
     aliases: [],
     summary: "Show disk usage",

@@ -1,6 +1,6 @@
 /** Records of images, their names, and the blobs each needs. */
 import type { Digest, ImageId, LayerId } from "../terms.ts";
-import { all, type Database, one, type Row, run, transaction } from "./database.ts";
+import { all, type Database, meta, one, type Row, run, setMeta, transaction } from "./database.ts";
 
 export interface ImageRow {
   readonly id: ImageId;
@@ -36,6 +36,15 @@ function fromRow(row: Row): ImageRow {
   };
 }
 
+/** How often images or their names have changed: a copy of them beside the database knows its age. */
+export function imageChanges(db: Database): number {
+  return Number(meta(db, "image_changes") ?? 0);
+}
+
+function countChange(db: Database): void {
+  setMeta(db, "image_changes", String(imageChanges(db) + 1));
+}
+
 /** Adds the image with the blobs it needs; an image that is there already is left as it is. */
 export function insertImage(db: Database, row: ImageRow, blobs: readonly Digest[]): void {
   transaction(db, () => {
@@ -57,6 +66,7 @@ export function insertImage(db: Database, row: ImageRow, blobs: readonly Digest[
     for (const blob of new Set(blobs)) {
       run(db, "INSERT OR IGNORE INTO image_blobs (image, blob) VALUES (?, ?)", row.id, blob);
     }
+    countChange(db);
   });
 }
 
@@ -73,7 +83,13 @@ export function replaceManifest(
     for (const blob of new Set(blobs)) {
       run(db, "INSERT OR IGNORE INTO image_blobs (image, blob) VALUES (?, ?)", id, blob);
     }
+    countChange(db);
   });
+}
+
+/** For repairs: the image's top layer is another one than its row says. */
+export function setImageLayer(db: Database, id: ImageId, layer: LayerId | null): void {
+  run(db, "UPDATE images SET layer = ? WHERE id = ?", layer, id);
 }
 
 export function imageById(db: Database, id: ImageId): ImageRow | undefined {
@@ -103,7 +119,10 @@ export function listImages(db: Database): ImageRow[] {
 
 /** Fails with `busy` when a container uses it. Its names go with it. */
 export function deleteImage(db: Database, id: ImageId): void {
-  run(db, "DELETE FROM images WHERE id = ?", id);
+  transaction(db, () => {
+    run(db, "DELETE FROM images WHERE id = ?", id);
+    countChange(db);
+  });
 }
 
 /** Gives `image` the full name (`docker.io/library/x:tag`), taking it from whoever had it. Returns that one. */
@@ -118,12 +137,16 @@ export function nameImage(db: Database, name: string, image: ImageId): ImageId |
       name,
       image,
     );
+    countChange(db);
     return before === undefined || before.id === image ? null : before.id;
   });
 }
 
 export function unnameImage(db: Database, name: string): boolean {
-  return run(db, "DELETE FROM image_names WHERE name = ?", name) > 0;
+  return transaction(db, () => {
+    countChange(db);
+    return run(db, "DELETE FROM image_names WHERE name = ?", name) > 0;
+  });
 }
 
 export function imageByName(db: Database, name: string): ImageRow | undefined {

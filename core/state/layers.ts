@@ -125,6 +125,18 @@ export function countLayers(db: Database): number {
   return Number(one(db, "SELECT count(*) AS layers FROM layers")?.layers ?? 0);
 }
 
+/** All layers that build on this one, at any distance. */
+export function layersAbove(db: Database, id: LayerId): LayerId[] {
+  return all(
+    db,
+    `WITH RECURSIVE up (id) AS (
+       SELECT id FROM layers WHERE parent = ?
+       UNION SELECT l.id FROM layers l JOIN up ON l.parent = up.id
+     ) SELECT id FROM up ORDER BY id`,
+    id,
+  ).map((row) => row.id as LayerId);
+}
+
 /** Every layer, children before their parents: an order in which they can be removed. */
 export function listLayers(db: Database): LayerRow[] {
   return all(
