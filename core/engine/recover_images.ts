@@ -8,6 +8,7 @@ import { removeFile } from "../sys/files.ts";
 import { type FileLock, lockFile, tryLock } from "../sys/lock.ts";
 import type { ChainId, DiffId, LayerId } from "../terms.ts";
 import type { Engine, StorePaths } from "./engine.ts";
+import { refreshImageNotes } from "./store_records.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers">;
 
@@ -26,6 +27,7 @@ export function chainLockPath(paths: StorePaths, chainId: ChainId): string {
 
 /** Safe at any time, in any process. With nothing to do one directory read and one query. */
 export function recoverImages(engine: Parts): void {
+  refreshImageNotes(engine);
   recoverStaging(engine);
   removeUnusedLayers(engine);
 }

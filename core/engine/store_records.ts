@@ -10,7 +10,7 @@
  *     records/layer_driver          name of the layer driver
  */
 import type { ContainerRow } from "../state/containers.ts";
-import { listImageNames, listImages } from "../state/images.ts";
+import { imageChanges, listImageNames, listImages } from "../state/images.ts";
 import type { VolumeRow } from "../state/volumes.ts";
 import { close, O, write } from "../sys/at.ts";
 import { makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
@@ -90,11 +90,20 @@ export interface ImageNotes {
 
 /** After every change of images or their names. */
 export function writeImageNotes({ db, paths }: Pick<Engine, "db" | "paths">): void {
+  // Read first: notes that are newer than they say are only written once more.
+  const change = imageChanges(db);
   const images = listImages(db).map(({ id, manifest, loaded, parent }) => {
     return { id, manifest, loaded, parent };
   });
-  const notes: ImageNotes = { images, names: listImageNames(db) };
+  const notes: ImageNotes & { change: number } = { change, images, names: listImageNames(db) };
   writeAtomic(`${paths.records}/images.json`, JSON.stringify(notes), { mode: 0o600 });
+}
+
+/** A kill between the rows and the notes, or two writers at once, left older notes: writes them anew. */
+export function refreshImageNotes(engine: Pick<Engine, "db" | "paths">): void {
+  const text = readTextOrNull(`${engine.paths.records}/images.json`) ?? "";
+  const written = /^\{"change":([0-9]+),/.exec(text)?.[1];
+  if (Number(written ?? 0) !== imageChanges(engine.db)) writeImageNotes(engine);
 }
 
 export function readImageNotes(paths: Pick<StorePaths, "records">): ImageNotes {
