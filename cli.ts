@@ -354,6 +354,11 @@ function driverDesk(config: Config): DriverDesk {
       const { listDrivers } = await import("./drivers/load.ts");
       return await listDrivers(config, await recordedLayerDriver(config));
     },
+    openLayers: async (name) => {
+      const { findDriver } = await import("./drivers/load.ts");
+      return (await findDriver("layer", { ...config, layer: { ...config.layer, driver: name } }))
+        .open();
+    },
     check: async (wanted, report) => {
       const { checkDriver } = await import("./drivers/load.ts");
       await checkDriver(config, wanted, report);

@@ -1,4 +1,5 @@
 /** What every command is given besides its arguments: the engine, the output, the global flags. */
+import type { LayerDriver } from "../../drivers/layer/driver.ts";
 import type { DriverKind } from "../../drivers/module.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Output } from "./output.ts";
@@ -43,6 +44,8 @@ export interface CheckResult {
 export interface DriverDesk {
   /** Every driver, probed now. */
   list(): Promise<DriverReport[]>;
+  /** Opens another layer driver over this store. Fails with `unsupported` when it cannot be used. */
+  openLayers(name: string): Promise<LayerDriver>;
   /** Runs the contract's conformance suite; `report` is called as each case ends. */
   check(
     driver: { readonly kind?: DriverKind; readonly name: string; readonly only?: string },

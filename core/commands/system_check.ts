@@ -56,7 +56,11 @@ export const systemCheck = command({
     if (rebuilt !== null) output.warn(rebuiltText());
     const findings = checkStore(engine, { digest });
     const results: Repaired[] = repair
-      ? await repairStore(engine, findings, { digest, archives: from })
+      ? await repairStore(engine, findings, {
+        digest,
+        archives: from,
+        openLayers: context.drivers.openLayers,
+      })
       : findings.map((one) => ({ ...one, isRepaired: false, why: "" }));
     print(context, results, { isJson: format !== undefined, repair });
     return results.some(({ isRepaired, isWaste }) => !isRepaired && !isWaste) ? DAMAGED : 0;

@@ -468,6 +468,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./info.ts")).info,
   },
   {
+    name: "storage migrate",
+    aliases: [],
+    summary: "Move all layers to another layer driver",
+    group: "System",
+    load: async () => (await import("./storage_migrate.ts")).storageMigrate,
+  },
+  {
     name: "system check",
     aliases: [],
     summary: "Check the store for damage, and repair it",
@@ -552,6 +559,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   drivers: "List and check drivers",
   image: "Manage images",
   layer: "Manage layers, the file trees below images and containers",
+  storage: "Manage how layers are kept",
   system: "Manage the store",
   volume: "Manage volumes",
 };

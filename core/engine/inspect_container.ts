@@ -39,7 +39,7 @@ export function describeContainer(
     },
     record,
     state,
-    graphDriver: { name: record.layerDriver, data: layerDirectories(engine, row) },
+    graphDriver: { name: engine.layers.driver.name, data: layerDirectories(engine, row) },
     spec: specOf(bundle),
     expected: expectedOf(row, record),
     files: {

@@ -4,7 +4,7 @@
  * It is a word in the database that names the process; when that one is dead the gate is open.
  */
 import { CoracleError } from "../errors.ts";
-import { type Database, meta, run, setMeta, transaction } from "../state/database.ts";
+import { type Database, forgetMeta, meta, setMeta, transaction } from "../state/database.ts";
 import { isAlive, selfIdentity } from "../sys/process.ts";
 
 const KEY = "layer_gate";
@@ -33,7 +33,7 @@ export function closeGate(db: Database, reason: GateReason): Disposable {
     if (other !== null && other.pid !== pid) throw busy(`cannot ${reason} the store`, other);
     setMeta(db, KEY, `${pid} ${start} ${reason}`);
   });
-  return { [Symbol.dispose]: () => void run(db, "DELETE FROM meta WHERE key = ?", KEY) };
+  return { [Symbol.dispose]: () => forgetMeta(db, KEY) };
 }
 
 /**

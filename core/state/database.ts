@@ -217,6 +217,11 @@ export function meta(db: Database, key: string): string | undefined {
   return one(db, "SELECT value FROM meta WHERE key = ?", key)?.value as string | undefined;
 }
 
+/** Quiet when the fact is not known. */
+export function forgetMeta(db: Database, key: string): void {
+  run(db, "DELETE FROM meta WHERE key = ?", key);
+}
+
 export function setMeta(db: Database, key: string, value: string): void {
   run(
     db,

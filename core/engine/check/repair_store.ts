@@ -7,7 +7,10 @@ import { removeBlob } from "../../image/blobs.ts";
 import { recoverLayers } from "../../layer/recover.ts";
 import { isBlobUsed } from "../../state/images.ts";
 import type { Digest } from "../../terms.ts";
+import type { LayerDriver } from "../../../drivers/layer/driver.ts";
 import type { Engine } from "../engine.ts";
+import { leftoverDrivers } from "../leftover_layers.ts";
+import { removeLeftover } from "../migrate_layers.ts";
 import { lockImages, recoverImages } from "../recover_images.ts";
 import { checkStore } from "./check_store.ts";
 import { type Finding, keyOf } from "./finding.ts";
@@ -23,6 +26,8 @@ export interface RepairOptions {
   readonly digest: boolean;
   /** Archives and folders with images. */
   readonly archives: readonly string[];
+  /** Opens a driver of which a migration left layers. */
+  readonly openLayers: (driver: string) => Promise<LayerDriver>;
 }
 
 /** What became of a finding. */
@@ -53,6 +58,9 @@ export async function repairStore(
   let left = checkStore(engine, options);
   if (left.every(({ kind }) => !kind.endsWith("-broken"))) {
     removeWaste(engine, left);
+    for (const name of leftoverDrivers(engine.db)) {
+      removeLeftover(engine, await options.openLayers(name));
+    }
     left = checkStore(engine, options);
   }
   const remaining = new Map(left.map((one) => [keyOf(one), one]));
