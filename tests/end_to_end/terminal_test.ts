@@ -37,9 +37,11 @@ test(
       terminal.resize(100, 30);
       await terminal.until(/^30 100$/m);
       terminal.keys("C-c");
+      await terminal.until(/\n\/ #$/);
       terminal.line("echo after-$((2+3))");
       await terminal.until(/^after-5$/m);
       terminal.line("(exit 9)");
+      await terminal.until(/\(exit 9\)\n\/ #$/);
       terminal.keys("C-d");
       await terminal.until(/^host>$/m);
       terminal.line("echo status-$?");
@@ -117,6 +119,7 @@ test(
       terminal.line("echo go-$((1+1)); sleep 1000");
       await terminal.until(/^go-2$/m);
       terminal.keys("C-c");
+      await terminal.until(/\n\/ #$/);
       terminal.line("echo inner-$?");
       await terminal.until(/^inner-130$/m);
       terminal.line("exit 4");
