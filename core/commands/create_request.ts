@@ -194,19 +194,12 @@ function labels(flags: ContainerFlags): Record<string, string> {
 
 function mounts(flags: ContainerFlags): MountRequest[] {
   const directory = workingDirectory();
-  const all = [
+  // Two at one place are refused where those of the image are known too, unless they are the same.
+  return [
     ...flags.volume.map((word) => parseVolume(word, directory)),
     ...flags.mount.map((word) => parseMount(word, directory)),
     ...flags.tmpfs.map(parseTmpfs),
   ];
-  const seen = new Set<string>();
-  for (const { destination } of all) {
-    if (seen.has(destination)) {
-      throw wrongValue("--volume", `${destination}: duplicate mount destination`);
-    }
-    seen.add(destination);
-  }
-  return all;
 }
 
 function imageVolumes(mode: string): CreateRequest["imageVolumes"] {

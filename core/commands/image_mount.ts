@@ -57,8 +57,7 @@ export const imageUnmount = command({
     if (!all && names.length === 0) throw usage("image name or ID must be specified");
     const mounted = all ? mountedImages(engine).map(({ image }) => image) : undefined;
     return each(context, names, mounted ?? false, ({ row }) => {
-      unmountImage(engine, row, { force });
-      output.line(row.id);
+      if (unmountImage(engine, row, { force })) output.line(row.id);
     });
   },
 });

@@ -1,5 +1,5 @@
 /** `coracle images`: lists images. */
-import { imageFilter } from "../engine/filter_images.ts";
+import { imageFilter, isNameMeant } from "../engine/filter_images.ts";
 import { listAllImages } from "../engine/list_images.ts";
 import { CoracleError } from "../errors.ts";
 import { command, flag } from "./command.ts";
@@ -57,7 +57,8 @@ export const images = command({
     const isWanted = imageFilter(engine, filters);
     const wanted = listAllImages(engine)
       .filter((image) => (flags.all || !image.isIntermediate) && isWanted(image));
-    const rows = wanted.flatMap(byName).sort(order);
+    const isMeant = reference === undefined ? () => true : isNameMeant(engine, reference);
+    const rows = wanted.flatMap(byName).filter(({ name }) => isMeant(name)).sort(order);
     const isJson = flags.format !== undefined && /^(json|\{\{\s*json\s*\.\s*\}\})$/.test(
       flags.format.trim(),
     );

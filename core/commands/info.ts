@@ -21,6 +21,8 @@ export const info = command({
     const report = {
       host: {
         ...hostReport(),
+        eventLogger: "none",
+        logDriver: engine.config.container.logDriver,
         conmon: program(used(reports, "monitor")),
         ociRuntime: program(used(reports, "runtime")),
       },
@@ -51,7 +53,7 @@ function program(report: DriverReport | undefined) {
   };
 }
 
-/** Go templates name struct fields (`.Host.CgroupVersion`), JSON their tags (`cgroupVersion`). */
+/** Go templates name struct fields (`.Host.LogDriver`), JSON their tags (`logDriver`). */
 function capitalised(value: object): object {
   if (Array.isArray(value)) return value.map((item) => isObject(item) ? capitalised(item) : item);
   return Object.fromEntries(
@@ -67,4 +69,8 @@ function isObject(value: unknown): value is object {
 }
 
 /** Fields of Podman's structs that are not their JSON key with a capital letter. */
-const FIELDS: Readonly<Record<string, string>> = { ociRuntime: "OCIRuntime", os: "OS" };
+const FIELDS: Readonly<Record<string, string>> = {
+  cgroupVersion: "CgroupsVersion",
+  ociRuntime: "OCIRuntime",
+  os: "OS",
+};

@@ -22,7 +22,7 @@ export const mount = command({
     all: flag.boolean("-a, --all", "All containers"),
     format: flag.text("--format FORMAT", '"json" for a list of objects'),
     latest: flag.boolean("-l, --latest", "The container made last"),
-    noTrunc: flag.boolean("--no-trunc", "Show whole ids"),
+    noTrunc: flag.boolean("--no-trunc, --notruncate", "Show whole ids"),
   },
   arguments: { min: 0, max: Infinity },
   needs: ["db", "layers"],

@@ -39,7 +39,8 @@ export const rm = command({
     const choice = {
       ...flags,
       all: flags.all || fitting !== undefined,
-      ignore: flags.ignore || flags.force,
+      // One may have gone together with another that it depends on.
+      ignore: flags.ignore || flags.force || flags.all || flags.depend,
       cidfiles: flags.cidfile,
       missingStatus: 1,
       ...(fitting === undefined ? {} : { where: (row: ContainerRow) => fitting.has(row.id) }),
@@ -48,6 +49,8 @@ export const rm = command({
       removeContainer(engine, row, {
         force: flags.force,
         volumes: flags.volumes,
+        depend: flags.depend || flags.all,
+        onRemove: (gone) => output.line(gone.id),
         ...(flags.time === undefined ? {} : { timeout: flags.time }),
       });
       output.line(wanted);

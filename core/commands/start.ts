@@ -1,10 +1,13 @@
 /** `coracle start`: starts containers, attached or in the background. */
 import { endOfRun, stayUntilEnd, streamsFor } from "../engine/run_container.ts";
 import { recordOf, stateOf } from "../engine/container_state.ts";
+import { listedContainers } from "../engine/list_containers.ts";
 import { attachRunning, startAttached, startContainer } from "../engine/start_container.ts";
 import { CoracleError } from "../errors.ts";
 import { command, flag } from "./command.ts";
 import { checkChoice, eachContainer, oneContainer } from "./each_container.ts";
+
+type Row = Parameters<typeof stateOf>[1];
 
 export const start = command({
   name: "start",
@@ -20,6 +23,7 @@ export const start = command({
     all: flag.boolean("--all", "Start all containers that do not run"),
     attach: flag.boolean("-a, --attach", "Show its output and give its exit status"),
     detachKeys: flag.text("--detach-keys KEYS", "Keys that leave it running"),
+    filter: flag.list("-f, --filter FILTER", "Start those that fit (see ps)"),
     interactive: flag.boolean("-i, --interactive", "Give it our standard input"),
     latest: flag.boolean("-l, --latest", "Use the container made last"),
     sigProxy: flag.boolean("--sig-proxy", "Pass our signals on to the container", {
@@ -34,8 +38,19 @@ export const start = command({
     const isAttached = flags.attach || flags.interactive;
     const onNote = (note: string) => output.warn(note);
     if (!isAttached) {
-      const where = (row: Parameters<typeof stateOf>[1]) => stateOf(engine, row) !== "running";
-      return await eachContainer(context, args, { ...flags, where }, (row, wanted) => {
+      if (flags.all && args.length > 0) {
+        throw new CoracleError("usage", "cannot start containers", {
+          why: "either start all containers or the container(s) provided in the arguments",
+        });
+      }
+      const fitting = flags.filter.length === 0 ? null : new Set(
+        listedContainers(engine, { all: true, filters: flags.filter }).map(({ row }) => row.id),
+      );
+      const isFitting = (row: Row) => fitting?.has(row.id) ?? true;
+      const where = (row: Row) => isFitting(row) && stateOf(engine, row) !== "running";
+      const all = flags.all || (fitting !== null && args.length === 0 && !flags.latest);
+      return await eachContainer(context, args, { ...flags, all, where }, (row, wanted) => {
+        if (!isFitting(row)) return;
         startContainer(engine, row, { forChildren, onNote });
         output.line(wanted);
         output.flush();

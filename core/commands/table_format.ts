@@ -86,7 +86,8 @@ export async function printList(
   const { compileTemplate, Headers } = await import("./template.ts");
   const isTable = /^table(\s|$)/.test(format);
   // Compiled as typed, so that a message shows what was typed.
-  const template = compileTemplate(readEscapes(format.replace(/^table\s*/, "")));
+  const body = readEscapes(format.replace(/^table\s*/, ""));
+  const template = compileTemplate(isTable ? withColumns(body) : body);
   const text = rows.map((row) => `${template.execute(row, options.type)}\n`).join("");
   if (!isTable) {
     output.write(text);
@@ -120,6 +121,12 @@ function readEscapes(format: string): string {
   return format.split(/(\{\{[\s\S]*?\}\})/).map((part, i) =>
     i % 2 === 1 ? part : part.replaceAll("\\t", "\t").replaceAll("\\n", "\n")
   ).join("");
+}
+
+/** In a table a space between two actions ends a column, as a tab does. */
+function withColumns(format: string): string {
+  return format.split(/(\{\{[\s\S]*?\}\})/)
+    .map((part, i) => i % 2 === 1 ? part : part.replaceAll(" ", "\t")).join("");
 }
 
 const SIZES = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];

@@ -9,7 +9,17 @@ import { mountLayer, unmountLayer } from "../layer/store.ts";
 import type { ResolvedMount } from "../container/resolve.ts";
 import type { ContainerRow } from "../state/containers.ts";
 import { volumeByName } from "../state/volumes.ts";
-import { close, type Fd, O, openBeneath, readlinkAt, type Stat, statFd } from "../sys/at.ts";
+import {
+  AT_FDCWD,
+  close,
+  type Fd,
+  lookAt,
+  O,
+  openBeneath,
+  readlinkAt,
+  type Stat,
+  statFd,
+} from "../sys/at.ts";
 import { workingDirectory } from "../sys/environment.ts";
 import { openText } from "../sys/files.ts";
 import { mountTable } from "../sys/mount.ts";
@@ -152,6 +162,12 @@ const MOST_LINKS = 40;
  */
 export function findSpot(place: Place, path: string): Spot | null {
   const start = path.startsWith("/") ? path : `${raw(place.directory)}/${path}`;
+  if (place.row === null) {
+    // A link such as /dev/stdout -> /proc/self/fd/1 leads to what only the kernel can name.
+    const stat = lookAt(AT_FDCWD, asRaw(start), { follow: true });
+    const isNode = stat !== null && stat.type !== "file" && stat.type !== "dir";
+    if (isNode) return { path: start.replace(/^\/+/, ""), stat };
+  }
   const todo = start.split("/").filter(isName);
   const real: string[] = [];
   for (let links = 0; todo.length > 0;) {

@@ -191,6 +191,17 @@ function checkOthers(engine: Engine, request: CreateRequest): void {
   for (const mode of [request.pid, request.ipc, request.uts, request.network]) {
     if (mode.kind === "container") findContainer(engine.db, mode.container);
   }
+  if (request.ipc.kind === "container") checkDonor(findContainer(engine.db, request.ipc.container));
+}
+
+/** A private IPC namespace has its /dev/shm inside, where another container cannot have it. */
+function checkDonor(donor: ContainerRow): void {
+  const { kind } = recordOf(donor).resolved.request.ipc;
+  if (kind !== "private" && kind !== "none") return;
+  throw new CoracleError("usage", 'cannot use "--ipc"', {
+    why: `joining IPC of container ${donor.id} is not allowed: non-shareable IPC ` +
+      "(hint: use IpcMode:shareable for the donor container)",
+  });
 }
 
 function makeVolumes(engine: Engine, resolved: ResolvedContainer): string[] {

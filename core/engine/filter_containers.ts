@@ -14,6 +14,9 @@ export type ContainerMatch = (container: ListedContainer) => boolean;
 type Parts = Pick<Engine, "db">;
 type Maker = (values: readonly string[], engine: Parts) => ContainerMatch;
 
+/** Podman's; a container of ours has "no". */
+const RESTART_POLICIES = ["no", "always", "on-failure", "unless-stopped"];
+
 const MAKERS: Readonly<Record<string, Maker>> = {
   id: (values) => ({ row }) => values.some((value) => fitsId(row.id, value)),
   name: (values) => {
@@ -49,7 +52,13 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   // Containers have no health checks and are in no pods: these filters are known and fit nothing.
   health: () => () => false,
   pod: () => () => false,
-  "restart-policy": (values) => ({ record }) => values.includes(record.resolved.request.restart),
+  "restart-policy": (values) => {
+    const unknown = values.find((value) => !RESTART_POLICIES.includes(value));
+    if (unknown !== undefined) {
+      throw wrongFilter(`restart-policy=${unknown}`, `${unknown} invalid restart policy`);
+    }
+    return ({ record }) => values.includes(record.resolved.request.restart);
+  },
 };
 /** What `prune` takes. */
 const PRUNE_KEYS: readonly string[] = ["label", "label!", "until"];

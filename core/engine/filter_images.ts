@@ -118,6 +118,14 @@ function byReference(value: string, engine: Parts): ImageMatch {
     row.id === found || names.some((name) => spellings(name).some((one) => pattern.test(one)));
 }
 
+/** Is `name`, one of the names of an image, one that `reference` means? By an id every name is. */
+export function isNameMeant(engine: Parts, reference: string): (name: string) => boolean {
+  const found = lookForImage(engine.db, reference);
+  if (found?.byId === false) return (name) => name === found.name;
+  const pattern = globOf(reference);
+  return (name) => found !== undefined || spellings(name).some((one) => pattern.test(one));
+}
+
 /** A name with and without its tag, and from each slash on. */
 function spellings(name: string): string[] {
   const { repository } = splitName(name);

@@ -21,21 +21,17 @@ export function mountImage({ layers }: Parts, row: ImageRow): string {
   return mountForUser(layers, layerOf(row, "mount"));
 }
 
-/** Ends one mount, with `force` all, also when processes use files in it. Fails with `state` when it has none. */
+/** Ends one mount, with `force` all, also when processes use files in it. False: there was none. */
 export function unmountImage(
   { layers }: Parts,
   row: ImageRow,
   options: { readonly force?: boolean } = {},
-): void {
+): boolean {
   const { force = false } = options;
   const id = layerOf(row, "unmount");
   const isMounted = userMounts(layers, id) > 0;
   if (isMounted) unmountForUser(layers, id, { all: force, detach: force });
-  else {
-    throw new CoracleError("state", `cannot unmount image "${row.id.slice(0, 12)}"`, {
-      why: "image is not mounted",
-    });
-  }
+  return isMounted;
 }
 
 function layerOf(row: ImageRow, verb: string): LayerId {

@@ -34,12 +34,24 @@ export interface NewVolume {
   readonly isAnonymous?: boolean;
 }
 
-/** A new volume. Fails with `exists`. */
+/** A new volume. Fails with `exists`, and with `usage` when what it binds is missing. */
 export function createVolume(engine: Parts, wanted: NewVolume): VolumeRow {
+  checkDevice(wanted);
   using _lock = lockVolume(engine, wanted.name);
   if (volumeByName(engine.db, wanted.name) === undefined) return makeLocked(engine, wanted);
   throw new CoracleError("exists", `cannot create volume "${wanted.name}"`, {
     why: `volume with name ${wanted.name} already exists: volume already exists`,
+  });
+}
+
+/** What is to be bound must be there: said now, not when a container starts. */
+function checkDevice({ name, options: { type, device, o = "" } = {} }: NewVolume): void {
+  const words = o.split(",");
+  const isBind = type === "bind" || words.includes("bind") || words.includes("rbind");
+  if (!isBind || device === undefined || exists(device)) return;
+  throw new CoracleError("usage", `cannot create volume "${name}"`, {
+    why: `invalid volume option device for driver 'local': stat ${device}: ` +
+      "no such file or directory",
   });
 }
 

@@ -154,6 +154,12 @@ export function unsettledContainers(db: Database): ContainerRow[] {
   ).map(fromRow);
 }
 
+/** Those that were made to join a namespace of another container. */
+export function joiningContainers(db: Database): ContainerRow[] {
+  return all(db, `${SELECT} WHERE record LIKE '%"kind":"container"%' ORDER BY created, id`)
+    .map(fromRow);
+}
+
 export function containersOfImage(db: Database, image: ImageId): ContainerRow[] {
   return all(db, `${SELECT} WHERE image = ? ORDER BY created, id`, image)
     .map(fromRow);

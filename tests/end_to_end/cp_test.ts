@@ -212,6 +212,7 @@ test(
       ["box:/w", "/dev/null"],
       /destination must be a directory|must be a directory or a regular/,
     );
+    refused(["box:/bin/busybox", "/dev/null"], /must be a directory or a regular file/);
     refused([tree, store.folder], /you must specify one container/);
     refused(["box:", store.folder], /you must specify paths/);
     refused(["nobody:/w", store.folder], /no such container/);

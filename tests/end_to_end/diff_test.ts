@@ -118,9 +118,7 @@ test(
     assert.ok(isMounted(store, dir));
     store.ok(["image", "umount", BUSYBOX]);
     assert.ok(!isMounted(store, dir));
-    const more = store.coracle(["image", "unmount", BUSYBOX]);
-    assert.equal(more.status, 125);
-    assert.match(more.stderr, /image is not mounted/);
+    assert.equal(store.ok(["image", "unmount", BUSYBOX]), "");
     assert.equal(store.ok(["image", "unmount", "--all"]), "");
     // As in Podman a mounted image can be removed, and the mount goes with it.
     store.ok(["image", "mount", "--all"]);
