@@ -110,18 +110,17 @@ export function writeManifest(path: string, root: Fd): void {
 
 /** Marks of a container: what differs from its manifest, without reading content. */
 export function manifestMarks(path: string, root: Fd): Marks {
-  const manifest = readManifest(path);
-  // A store that was copied elsewhere has other inodes and times: then every object is compared.
-  const isHere = manifest.isDirectory(root, raw(""));
+  const { isHere, isUntouched, ...manifest } = readManifest(path, root);
   return {
     list(dir, path, replaced) {
       const items: Item[] = [];
       const there = new Set<RawPath>();
       for (const { name } of namesOf(dir)) {
         there.add(name);
-        if (!isHere || replaced || !manifest.isSame(dir, path, name)) {
-          items.push({ name, gone: false });
+        if (isHere && !replaced) {
+          if (isUntouched(joinRaw(path, name)) || manifest.isSame(dir, path, name)) continue;
         }
+        items.push({ name, gone: false });
       }
       // In a directory that was made again nothing is deleted: it hides all there was.
       for (const name of replaced ? NONE : manifest.names(path)) {
@@ -139,30 +138,45 @@ export function manifestMarks(path: string, root: Fd): Marks {
 }
 
 interface Manifest {
+  /** The tree is the one recorded; in a copy of it elsewhere every object must be compared. */
+  readonly isHere: boolean;
   has(path: RawPath): boolean;
   names(path: RawPath): ReadonlySet<RawPath>;
   /** Is this object, not a directory, as it was? */
   isSame(dir: Fd, path: RawPath, name: RawPath): boolean;
   /** Is this the directory that was there, whatever happened in it? */
   isDirectory(dir: Fd, path: RawPath): boolean;
+  /** Is it a directory in which, and below which, nothing happened? */
+  isUntouched(path: RawPath): boolean;
 }
 
 const NONE: ReadonlySet<RawPath> = new Set();
 
-function readManifest(path: string): Manifest {
-  const bytes = readBytes(path);
+function readManifest(file: string, root: Fd): Manifest {
+  const bytes = readBytes(file);
   const count = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const start = 8 + count * NUMBERS * 8;
   const numbers = new BigInt64Array(bytes.slice(8, start).buffer);
+  const paths = latin1(bytes.subarray(start)).split("\0").slice(0, count) as RawPath[];
+  const isRecorded = (at: number, dir: Fd) =>
+    numbers[at] === BigInt.asIntN(64, statFd(dir).ino) && numbers[at + 1] === birthOf(dir);
+  // The root is the first of the list.
+  const isHere = count > 0 && isRecorded(0, root);
+  const { touched, untouched } = isHere
+    ? lookForTouched(root, paths, numbers)
+    : { touched: null, untouched: NONE };
   const index = new Map<string, number>();
   const children = new Map<string, Set<RawPath>>();
-  latin1(bytes.subarray(start)).split("\0").slice(0, count).forEach((path, i) => {
+  paths.forEach((path, i) => {
+    const parent = parentOf(path);
+    // What is in an untouched directory is never asked for; mostly that is nearly everything.
+    if (touched !== null && parent !== "" && !touched.has(parent)) return;
     index.set(path, i * NUMBERS);
-    if (path !== "") {
-      (setOf(children as Map<string, Set<string>>, parentOf(path))).add(baseOf(path));
-    }
+    if (path !== "") setOf(children as Map<string, Set<string>>, parent).add(baseOf(path));
   });
   return {
+    isHere,
+    isUntouched: (path) => untouched.has(path),
     has: (path) => index.has(path),
     names: (path) => children.get(path) ?? NONE,
     isSame(dir, path, name) {
@@ -174,8 +188,46 @@ function readManifest(path: string): Manifest {
     },
     isDirectory(dir, path) {
       const at = index.get(path);
-      return at !== undefined && numbers[at] === BigInt.asIntN(64, statFd(dir).ino) &&
-        numbers[at + 1] === birthOf(dir);
+      return at !== undefined && isRecorded(at, dir);
     },
   };
+}
+
+interface Touched {
+  /** Directories that changed, or in or below which something did. */
+  readonly touched: ReadonlySet<string>;
+  readonly untouched: ReadonlySet<RawPath>;
+}
+
+/**
+ * One look at each object by its path, and no directory is opened: for a container that changed
+ * little this is nearly all there is to do. Whoever adds, takes away or changes something changes
+ * the change time of it or of its directory, and nobody can set that back.
+ */
+function lookForTouched(root: Fd, paths: readonly RawPath[], numbers: BigInt64Array): Touched {
+  const untouched = new Set<RawPath>();
+  const touched = new Set<string>();
+  let lost: string | null = null;
+  paths.forEach((path, i) => {
+    if (path === "") return;
+    // Below another object, perhaps a link to elsewhere: what was there cannot be looked at.
+    if (lost !== null && path.startsWith(lost)) return touch(touched, parentOf(path));
+    const at = i * NUMBERS;
+    const stat = lookAt(root, path);
+    const isThere = stat !== null && numbers[at] === BigInt.asIntN(64, stat.ino);
+    const isDir = isThere && stat.type === "dir";
+    lost = isThere ? null : `${path}/`;
+    if (isDir) untouched.add(path);
+    const isSame = isThere && numbers[at + 3] === stat.ctime && numbers[at + 2] === stat.mtime;
+    if (!isSame) touch(touched, isDir ? path : parentOf(path));
+  });
+  for (const path of touched) untouched.delete(path as RawPath);
+  return { touched, untouched };
+}
+
+/** The directory and all above it. */
+function touch(touched: Set<string>, directory: string): void {
+  for (let path = directory; path !== "" && !touched.has(path); path = parentOf(path)) {
+    touched.add(path);
+  }
 }
