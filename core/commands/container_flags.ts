@@ -77,9 +77,7 @@ export const containerFlags = {
     fallback: 0,
   }),
   privileged: flag.boolean("--privileged", "Give all privileges of the host"),
-  publish: flag.list("-p, --publish PORT", "Publish a port", {
-    refused: "there is no bridge network; use --network host",
-  }),
+  publish: flag.list("-p, --publish PORT", "Without effect, as no network needs it; see --network"),
   pull: flag.text("--pull POLICY", "missing, never: use what is there"),
   quiet: flag.boolean("-q, --quiet", "Say nothing while an image is fetched"),
   readOnly: flag.boolean("--read-only", "The root file system cannot be written to"),
@@ -95,6 +93,7 @@ export const containerFlags = {
   shmSize: flag.text("--shm-size SIZE", "Size of /dev/shm"),
   stopSignal: flag.text("--stop-signal SIGNAL", "Signal that asks it to stop"),
   stopTimeout: flag.integer("--stop-timeout SECONDS", "Wait until SIGKILL"),
+  storageOpt: flag.list("--storage-opt size=SIZE", "Most the container may write"),
   sysctl: flag.list("--sysctl NAME=VALUE", "Set a kernel parameter of the container's namespaces"),
   systemd: flag.text("--systemd MODE", "Only false: no systemd inside", { fallback: "false" }),
   timeout: flag.integer("--timeout SECONDS", "Kill the container after this time", { fallback: 0 }),

@@ -2,7 +2,7 @@
 import { createContainer } from "../engine/create_container.ts";
 import { command } from "./command.ts";
 import { containerFlags } from "./container_flags.ts";
-import { checkImageArgument, createRequest } from "./create_request.ts";
+import { checkImageArgument, createRequest, publishNote } from "./create_request.ts";
 
 export const create = command({
   name: "create",
@@ -24,6 +24,8 @@ export const create = command({
   run({ engine, output }, args, flags) {
     checkImageArgument(args, flags);
     const request = createRequest({ ...flags }, args, engine.config.container);
+    const note = publishNote(flags, request);
+    if (note !== null) output.warn(note);
     const row = createContainer(engine, request, { replace: flags.replace });
     output.line(row.id);
   },

@@ -113,6 +113,7 @@ export function createRequest(
     terminal: flags.tty,
     interactive: flags.interactive,
     rm: flags.rm,
+    ...optional("storageSize", storageSize(flags.storageOpt)),
     ...optional("stopSignal", stopSignal(flags.stopSignal)),
     stopTimeout: notNegative("--stop-timeout", flags.stopTimeout ?? configured.stopTimeout),
     timeout: notNegative("--timeout", flags.timeout),
@@ -137,6 +138,27 @@ export function checkImageArgument(args: readonly string[], flags: ContainerFlag
   if (args[0] !== undefined && args[0] !== "") return;
   const what = flags.rootfs ? "a root directory" : "an image";
   throw new CoracleError("usage", "cannot create container", { why: `${what} must be given` });
+}
+
+/**
+ * `--publish` of a container that needs none (its network is the host's, another container's, or
+ * none): a note that it has no effect, as Podman's. Else there is nothing to publish from, and it
+ * fails with `unsupported`.
+ */
+export function publishNote(
+  flags: Pick<ContainerFlags, "publish">,
+  request: Pick<CreateRequest, "network">,
+): string | null {
+  if (flags.publish.length === 0) return null;
+  const { kind } = request.network;
+  if (kind === "host" || kind === "container" || kind === "none") {
+    return "Port mappings have been discarded as one of the Host, Container, Pod, and None " +
+      "network modes are in use";
+  }
+  throw new CoracleError("unsupported", 'cannot use "--publish"', {
+    why: "there is no bridge network",
+    hint: "use --network host",
+  });
 }
 
 /** `{ [key]: value }`, or nothing when there is no value: absent is not the same as undefined. */
@@ -200,6 +222,18 @@ function mounts(flags: ContainerFlags): MountRequest[] {
     ...flags.mount.map((word) => parseMount(word, directory)),
     ...flags.tmpfs.map(parseTmpfs),
   ];
+}
+
+/** `size` is the only option there is, of every driver. */
+function storageSize(words: readonly string[]): number | undefined {
+  let bytes: number | undefined;
+  for (const word of words) {
+    const [, text] = /^size=(.*)$/.exec(word) ?? [];
+    if (text === undefined) throw wrongValue("--storage-opt", `${word}: only size=SIZE is known`);
+    bytes = parseMemory("--storage-opt", text);
+    if (bytes === 0) throw wrongValue("--storage-opt", `${word}: it must be more than 0`);
+  }
+  return bytes;
 }
 
 function imageVolumes(mode: string): CreateRequest["imageVolumes"] {

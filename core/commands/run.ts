@@ -5,7 +5,7 @@ import { CoracleError, hasCode } from "../errors.ts";
 import { isTerminal } from "../sys/terminal.ts";
 import { command, type Engine, flag } from "./command.ts";
 import { containerFlags } from "./container_flags.ts";
-import { checkImageArgument, createRequest } from "./create_request.ts";
+import { checkImageArgument, createRequest, publishNote } from "./create_request.ts";
 
 const STREAMS = ["stdin", "stdout", "stderr"];
 
@@ -52,6 +52,8 @@ export const run = command({
     const rm = flags.rm || flags.rmi;
     const base = createRequest({ ...flags, rm }, args, engine.config.container);
     const request = { ...base, detach: isBackground };
+    const note = publishNote(flags, request);
+    if (note !== null) output.warn(note);
     if (request.terminal && request.interactive && !isBackground && !isTerminal(0)) {
       output.warn(
         "The input device is not a TTY. The --tty and --interactive flags might not work properly",

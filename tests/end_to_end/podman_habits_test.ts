@@ -41,6 +41,22 @@ test(
 );
 
 test(
+  "published ports are passed over where the network needs none",
+  { skip },
+  withStore((store) => {
+    store.importBusybox();
+    const run = (...flags: string[]) =>
+      store.coracle(["run", "--rm", "-p", "8080:80", ...flags, BUSYBOX, "true"]);
+    const host = run("--network", "host");
+    assert.equal(host.status, 0);
+    assert.match(host.stderr, /Port mappings have been discarded as one of the Host, Container/);
+    const { status, stderr } = run();
+    assert.equal(status, 125);
+    assert.match(stderr, /cannot use "--publish": there is no bridge network/);
+  }),
+);
+
+test(
   "start takes filters, and all or names",
   { skip },
   withStore((store) => {
