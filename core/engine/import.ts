@@ -14,6 +14,7 @@ import { lookAtText, openText, removeFile } from "../sys/files.ts";
 import { env } from "../sys/environment.ts";
 import { architecture } from "../sys/host.ts";
 import type { ImageConfig, ImageId, ImageRunConfig, Manifest } from "../terms.ts";
+import { namingInput } from "./archive_errors.ts";
 import { commitImages } from "./commit_image.ts";
 import type { Engine } from "./engine.ts";
 import { headAt, type Intake, type ReadLayer, readLayer } from "./image_layers.ts";
@@ -47,8 +48,10 @@ export async function importImage(
   const intake: Intake = { engine, staging, layers: new Map() };
   try {
     const created = creationTime(fd);
-    const layer = await stageTar(staging, fd);
-    return await takeTar(intake, layer, { ...options, name, run, created });
+    return await namingInput("import", input, async () => {
+      const layer = await stageTar(staging, fd);
+      return await takeTar(intake, layer, { ...options, name, run, created });
+    });
   } finally {
     if (!("stdin" in input)) close(fd);
   }

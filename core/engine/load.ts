@@ -8,6 +8,7 @@ import { hexOf } from "../image/blobs.ts";
 import { architecture } from "../sys/host.ts";
 import type { Fd } from "../sys/at.ts";
 import type { ImageId } from "../terms.ts";
+import { namingInput } from "./archive_errors.ts";
 import { commitImages, type NewImage } from "./commit_image.ts";
 import type { Engine } from "./engine.ts";
 import { type Intake, lockMissing, takeImage, type TakenImage } from "./image_layers.ts";
@@ -18,15 +19,19 @@ export interface LoadedImage {
   readonly names: readonly string[];
 }
 
+type Parts = Pick<Engine, "db" | "paths" | "layers">;
+type Input = { readonly path: string } | { readonly stdin: Fd };
+
 /**
  * Loads every image of the input. Nothing is visible until all of it is safe on the disk; a failure
  * or a kill leaves nothing (a kill: after the next command). Fails with `notfound`, `corrupt`,
  * `unsupported` (no image for this host), and with what the disk says.
  */
-export async function loadImages(
-  engine: Pick<Engine, "db" | "paths" | "layers">,
-  input: { readonly path: string } | { readonly stdin: Fd },
-): Promise<LoadedImage[]> {
+export function loadImages(engine: Parts, input: Input): Promise<LoadedImage[]> {
+  return namingInput("load", input, () => load(engine, input));
+}
+
+async function load(engine: Parts, input: Input): Promise<LoadedImage[]> {
   using staging = new BlobStaging(engine.paths);
   const host = { os: "linux", architecture: architecture() };
   const source = await openImageSource(input, { staging, host });
