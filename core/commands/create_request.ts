@@ -93,7 +93,7 @@ export function createRequest(
     security: security(flags, configured),
     devices: flags.device.map(parseDevice),
     deviceRules: flags.deviceCgroupRule.map(parseDeviceRule),
-    resources: resources(flags, configured),
+    resources: { pidsLimit: configured.pidsLimit, ...resourceRequest(flags) },
     ulimits: flags.ulimit.includes("host") ? "host" : flags.ulimit.map(parseUlimit),
     sysctls: Object.fromEntries(
       flags.sysctl.map((word) => parseSysctl(word)).map(({ key, value }) => [key, value]),
@@ -251,7 +251,26 @@ function security(flags: ContainerFlags, configured: ContainerDefaults): Securit
   return { ...asked, seccomp: configured.seccompProfile };
 }
 
-function resources(flags: ContainerFlags, configured: ContainerDefaults): ResourceRequest {
+/** Flags of limits, which `update` has too. */
+export type ResourceFlags = Pick<
+  ContainerFlags,
+  | "blkioWeight"
+  | "cpuPeriod"
+  | "cpuQuota"
+  | "cpuShares"
+  | "cpus"
+  | "cpusetCpus"
+  | "cpusetMems"
+  | "memory"
+  | "memoryReservation"
+  | "memorySwap"
+  | "memorySwappiness"
+  | "oomKillDisable"
+  | "pidsLimit"
+>;
+
+/** The limits that were given. Fails with `usage`. */
+export function resourceRequest(flags: ResourceFlags): ResourceRequest {
   const size = (name: string, value: string | undefined) =>
     value === undefined ? undefined : parseMemory(name, value);
   const found: ResourceRequest = {
@@ -275,7 +294,7 @@ function resources(flags: ContainerFlags, configured: ContainerDefaults): Resour
       "cpusetMems",
       flags.cpusetMems === undefined ? undefined : parseCpuset("mems", flags.cpusetMems),
     ),
-    pidsLimit: flags.pidsLimit ?? configured.pidsLimit,
+    ...optional("pidsLimit", flags.pidsLimit),
     ...optional(
       "blkioWeight",
       flags.blkioWeight === undefined ? undefined : parseBlkioWeight(flags.blkioWeight),

@@ -147,6 +147,8 @@ export interface CreateRequest {
   readonly readOnlyTmpfs: boolean;
   /** Bytes. */
   readonly shmSize: number;
+  /** Most bytes its layer may take; absent: no limit. */
+  readonly storageSize?: number;
 
   readonly privileged: boolean;
   readonly capAdd: readonly string[];

@@ -75,7 +75,9 @@ export function createContainer(
     // One transaction: a layer without its container would be nobody's.
     row = transaction(db, () => {
       if (request.rootfs === undefined) {
-        layer = createWritable(engine.layers, base.layer, { volatile: request.rm });
+        const { rm: volatile, storageSize: quotaBytes } = request;
+        const limit = quotaBytes === undefined ? {} : { quotaBytes };
+        layer = createWritable(engine.layers, base.layer, { volatile, ...limit });
       }
       const made = newRow(engine, { id, name, layer, resolved, image: base.image, owner });
       insertContainer(db, made);
@@ -126,6 +128,11 @@ function writeAll(fd: number, content: string): void {
 
 function findBase(engine: Engine, request: CreateRequest): Base {
   if (request.rootfs !== undefined) {
+    if (request.storageSize !== undefined) {
+      throw new CoracleError("unsupported", 'cannot use "--storage-opt"', {
+        why: "the size of a directory given with --rootfs cannot be limited",
+      });
+    }
     if (exists(request.rootfs)) return { image: null, config: null, layer: null };
     throw new CoracleError("usage", `cannot use root directory "${request.rootfs}"`, {
       why: "no such file or directory",

@@ -8,12 +8,13 @@ import { CoracleError } from "../errors.ts";
 import { closeGate } from "../layer/gate.ts";
 import { findRecipe, tryRecreation } from "../layer/recipe.ts";
 import { chainOf, isLayerMounted, layerHolders, lockLayer } from "../layer/store.ts";
-import { containerById } from "../state/containers.ts";
+import { containerById, listContainers } from "../state/containers.ts";
 import { forgetMeta, meta, setMeta, transaction } from "../state/database.ts";
 import { layerById, type LayerRow, listLayers } from "../state/layers.ts";
 import { removeTree } from "../sys/files.ts";
 import { mountsBelow, unmount } from "../sys/mount.ts";
 import type { ContainerId, LayerId, RawPath } from "../terms.ts";
+import { recordOf } from "./container_state.ts";
 import type { Engine } from "./engine.ts";
 import { LEFTOVER, MIGRATION } from "./leftover_layers.ts";
 import { writeLayerDriverNote } from "./store_records.ts";
@@ -116,6 +117,7 @@ function moveLayer(engine: Parts, row: LayerRow, target: LayerDriver): readonly 
     id,
     chain,
     kind: row.writable ? "container" : "image",
+    ...quotaOf(engine, row, target),
     ...(volatile && target.can.volatile ? { volatile } : {}),
   });
   try {
@@ -128,6 +130,19 @@ function moveLayer(engine: Parts, row: LayerRow, target: LayerDriver): readonly 
     target.remove(id);
     throw error;
   }
+}
+
+/** The limit that its container was made with. Fails with `unsupported` where there are none. */
+function quotaOf({ db }: Parts, row: LayerRow, target: LayerDriver): { quotaBytes?: number } {
+  const container = row.writable
+    ? listContainers(db).find(({ layer }) => layer === row.id)
+    : undefined;
+  const bytes = container && recordOf(container).resolved.request.storageSize;
+  if (bytes === undefined) return {};
+  if (target.can.quota) return { quotaBytes: bytes };
+  throw new CoracleError("unsupported", `cannot move container "${container?.name}"`, {
+    why: `its size is limited, and the layer driver "${target.name}" cannot do that here`,
+  });
 }
 
 /** The layer of an image must give its digest from the new tree as it does from the old. */

@@ -87,6 +87,8 @@ export const libc = await openLibrary("libc.so.6", {
   sysIBIBII: { a: ["i64", "i64", "buf", "i64", "buf", "i64", "i64"], r: "i32", sym: "syscall" },
   /** pidfd_open, fsmount, close_range. */
   sysIIII: { a: ["i64", "i64", "i64", "i64", "i64"], r: "i32", sym: "syscall" },
+  /** quotactl. */
+  sysIIBIB: { a: ["i64", "i64", "buf", "i64", "buf"], r: "i32", sym: "syscall" },
   /** fsopen. */
   sysBI: { a: ["i64", "buf", "i64"], r: "i32", sym: "syscall" },
   /** fsconfig. */
@@ -106,6 +108,7 @@ export const NR = {
   mknodat: isArm64 ? 33 : 259,
   renameat2: isArm64 ? 276 : 316,
   copy_file_range: isArm64 ? 285 : 326,
+  quotactl: isArm64 ? 60 : 179,
   statx: isArm64 ? 291 : 332,
   move_mount: 429,
   fsopen: 430,

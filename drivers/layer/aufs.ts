@@ -60,7 +60,7 @@ import type {
   View,
 } from "./driver.ts";
 import { NO_MARKS } from "./marks.ts";
-import { mountedLayer, noVolatile, readOnlyLayer, refuseSpec } from "./refusals.ts";
+import { mountedLayer, noVolatile, readOnlyLayer, refuseQuota, refuseSpec } from "./refusals.ts";
 import { Sender } from "./sender.ts";
 import {
   changeMade,
@@ -106,6 +106,7 @@ class AufsLayers implements LayerDriver {
 
   begin(spec: BeginSpec): LayerStage {
     refuseSpec(spec, MOST_LOWERS);
+    refuseQuota(spec, this.name);
     makeStage(this.#shelf, spec);
     return new AufsStage(this.#shelf, spec, () => this.#openLevels(spec.chain, 0));
   }

@@ -56,7 +56,7 @@ import type {
   Sent,
   View,
 } from "./driver.ts";
-import { mountedLayer, readOnlyLayer, refuseSpec } from "./refusals.ts";
+import { mountedLayer, readOnlyLayer, refuseQuota, refuseSpec } from "./refusals.ts";
 import { type Marks, NO_MARKS } from "./marks.ts";
 import { Sender } from "./sender.ts";
 import {
@@ -115,6 +115,7 @@ class CopyLayers implements LayerDriver {
 
   begin(spec: BeginSpec): LayerStage {
     refuseSpec(spec, MOST_LOWERS);
+    refuseQuota(spec, this.name);
     const below = () => this.#openLevels(spec.chain);
     if (spec.kind === "image") {
       makeStage(this.#shelf, spec);

@@ -6,6 +6,7 @@
  *     ROOT/layers/<id>/diff    what the layer changed (upper directory while a container runs)
  *                      work    overlayfs' own, made at the first mount, same file system as diff
  *                      made    the record; see shelf.ts, also for stages, l, mnt and trash
+ *                      quota   its limit, and ROOT/quotas; see shelf_quota.ts
  *                      volatile -> <boot id>   it was mounted without durability in that boot
  *     RUNROOT/overlay-probe    what the kernel accepts, asked once per boot
  *
@@ -72,6 +73,16 @@ import {
   syncShelf,
   visibleChain,
 } from "./shelf.ts";
+import {
+  limitLayer,
+  limitWork,
+  projectOf,
+  QUOTA_IDS,
+  quotaProblem,
+  recoverProjects,
+  refuseLimit,
+  releaseProject,
+} from "./shelf_quota.ts";
 import { recoverShelf } from "./shelf_recover.ts";
 import { openLayerTree, verifyByReading, verifyShelf } from "./shelf_verify.ts";
 import { isAlreadyMounted, mountedView, mountPlan, unmountLayer } from "./shelf_mount.ts";
@@ -90,14 +101,19 @@ class OverlayLayers implements LayerDriver {
   readonly #shelf: Shelf;
   readonly #features: OverlayFeatures;
   readonly #extraOptions: readonly string[];
+  readonly #quotaIds: string;
 
   constructor(place: DriverPlace) {
     this.#shelf = openShelf(place.root);
     this.#features = overlayFeatures(place);
     this.#extraOptions = (place.options.mount_options as string[] | undefined) ?? [];
+    this.#quotaIds = (place.options.quota_ids as string | undefined) ?? QUOTA_IDS;
+    const shelf = this.#shelf;
     this.can = {
       volatile: this.#features.volatile,
-      quota: false,
+      get quota() {
+        return quotaProblem(shelf) === null;
+      },
       hardlinksSurviveCopyUp: false,
       renamesLowerDirs: false,
       sharesBlocks: true,
@@ -106,11 +122,21 @@ class OverlayLayers implements LayerDriver {
 
   begin(spec: BeginSpec): LayerStage {
     refuseSpec(spec, MOST_LOWERS);
-    makeStage(this.#shelf, spec);
-    return new ShelfStage(this.#shelf, spec, {
+    const { id, quotaBytes: bytes } = spec;
+    if (bytes !== undefined) refuseLimit(this.#shelf, id);
+    const path = makeStage(this.#shelf, spec);
+    const stage = new ShelfStage(this.#shelf, spec, {
       whiteouts: "overlay",
       below: () => this.#openLevels(spec.chain),
     });
+    if (bytes === undefined) return stage;
+    try {
+      limitLayer(this.#shelf, path, { id, bytes, ids: this.#quotaIds });
+    } catch (error) {
+      stage.abort();
+      throw error;
+    }
+    return stage;
   }
 
   sync(): void {
@@ -157,7 +183,10 @@ class OverlayLayers implements LayerDriver {
     const isVolatile = options.volatile === true && options.view === "rw" &&
       plan.type === "overlay";
     if (options.view === "rw") this.#settleVolatile(layer.id, isVolatile);
-    if (plan.work !== undefined) makeDirectory(this.#shelf.fd, raw(plan.work), 0o700);
+    if (plan.work !== undefined) {
+      makeDirectory(this.#shelf.fd, raw(plan.work), 0o700);
+      limitWork(this.#shelf, layer.id);
+    }
     const more = [
       ...(isVolatile ? ["volatile"] : []),
       ...(options.label === undefined ? [] : [`context="${options.label}"`]),
@@ -213,7 +242,9 @@ class OverlayLayers implements LayerDriver {
 
   remove(id: LayerId): void {
     if (mountedView(this.#shelf, id) !== null) throw mountedLayer("remove", id);
+    const project = projectOf(this.#shelf, id);
     discardLayer(this.#shelf, id);
+    if (project !== null) releaseProject(this.#shelf, project);
   }
 
   list(): LayerId[] {
@@ -221,7 +252,9 @@ class OverlayLayers implements LayerDriver {
   }
 
   recover(isKnown: (id: LayerId) => boolean): RecoveryReport {
-    return recoverShelf(this.#shelf, isKnown);
+    const report = recoverShelf(this.#shelf, isKnown);
+    recoverProjects(this.#shelf);
+    return report;
   }
 
   verify(layer: LayerRef, depth: "exists" | "stat" | "digest"): Finding[] {
@@ -311,6 +344,10 @@ export const driver = {
   summary: "layers as one tree by the kernel's overlayfs; nothing is copied",
   options: {
     mount_options: { type: "string[]", description: "more options for every overlay mount" },
+    quota_ids: {
+      type: "string",
+      description: `project ids for containers with --storage-opt size, default ${QUOTA_IDS}`,
+    },
   },
   probe: (place: DriverPlace): Probe => probeOverlay(place),
   open: (place: DriverPlace): LayerDriver => new OverlayLayers(place),

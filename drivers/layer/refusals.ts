@@ -3,7 +3,7 @@ import { CoracleError } from "../../core/errors.ts";
 import type { LayerId } from "../../core/terms.ts";
 import type { BeginSpec } from "./driver.ts";
 
-/** Refuses what cannot be shown together in `most` trees, and quotas. */
+/** Refuses what cannot be shown together in `most` trees. */
 export function refuseSpec(spec: BeginSpec, most: number): void {
   // A view of an image layer counts the layer itself.
   const lowers = spec.chain.length + (spec.kind === "image" ? 1 : 0);
@@ -14,9 +14,14 @@ export function refuseSpec(spec: BeginSpec, most: number): void {
       hint: "make an image with fewer layers, for example by exporting and importing a container",
     });
   }
+}
+
+/** For drivers that limit nothing. */
+export function refuseQuota(spec: BeginSpec, driver: string): void {
   if (spec.quotaBytes === undefined) return;
   throw new CoracleError("unsupported", `cannot limit the size of layer "${spec.id}"`, {
-    why: "this layer driver has no quota here",
+    why: `the layer driver "${driver}" has no quotas`,
+    hint: "overlay has them where the store is on xfs or ext4 mounted with prjquota",
   });
 }
 
