@@ -205,6 +205,22 @@ export const CHAIN_CASES: readonly Case[] = [
     },
   },
   {
+    name:
+      "a mounted layer is mounted once, whoever asks, and its files are never written twice [24]",
+    scenarios: [24],
+    run({ driver, image, container, open, ref }) {
+      const id = container(image(null, (sink) => sendFile(sink, "a", "1")));
+      const { path } = driver.mount(ref(id), { view: "rw" });
+      const before = mountTable().length;
+      const other = open();
+      equal(other.mount(ref(id), { view: "rw" }).path, path);
+      equal(mountTable().length, before);
+      expectCode(() => other.mount(ref(id), { view: "ro" }), "busy");
+      other.unmount(ref(id));
+      equal(driver.isMounted(ref(id)), false);
+    },
+  },
+  {
     name: "a plan says what would be mounted and does nothing [19]",
     scenarios: [19],
     run({ driver, image, container, ref }) {
