@@ -216,6 +216,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./pause.ts")).unpause,
   },
   {
+    name: "update",
+    aliases: ["container update"],
+    summary: "Change the limits of a running container",
+    group: "Containers",
+    load: async () => (await import("./update.ts")).update,
+  },
+  {
     name: "wait",
     aliases: ["container wait"],
     summary: "Wait for containers to end and print their exit statuses",

@@ -1,5 +1,6 @@
 /** Small things that scripts written for Podman rely on. */
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { skipUnless } from "../skip_reason.ts";
 import { BUSYBOX, withStore } from "./executable.ts";
@@ -53,6 +54,43 @@ test(
     const { status, stderr } = run();
     assert.equal(status, 125);
     assert.match(stderr, /cannot use "--publish": there is no bridge network/);
+  }),
+);
+
+test(
+  "update changes limits of a running container until it ends",
+  { skip },
+  withStore((store) => {
+    store.importBusybox();
+    const id = store.ok([
+      "run",
+      "-d",
+      "--name",
+      "web",
+      "--memory",
+      "64m",
+      BUSYBOX,
+      "sleep",
+      "1000",
+    ]);
+    const pids = () => {
+      const pid = store.ok(["inspect", "--format", "{{.State.Pid}}", "web"]);
+      const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+      const [, path = ""] = /^\d+:(?:pids)?:(.*)$/m.exec(groups) ?? [];
+      const roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+      const file = roots.map((root) => `${root}${path}/pids.max`).find((one) => existsSync(one));
+      return file === undefined ? "" : readFileSync(file, "utf8").trim();
+    };
+    const before = pids();
+    assert.equal(store.ok(["update", "--pids-limit", "123", "--memory", "128m", "web"]), id);
+    assert.equal(pids(), "123");
+    store.ok(["restart", "-t", "0", "web"]);
+    assert.equal(pids(), before);
+    const fails = (...args: string[]) => store.coracle(["update", ...args]).stderr;
+    assert.match(fails("web"), /no limit was given/);
+    assert.match(fails("--memory", "lots", "web"), /lots/);
+    store.ok(["stop", "-t", "0", "web"]);
+    assert.match(fails("--memory", "1g", "web"), /is not running: container state improper/);
   }),
 );
 

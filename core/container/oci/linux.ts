@@ -2,7 +2,12 @@
  * The `linux` part of config.json: namespaces, cgroup, limits, devices, and what is hidden.
  * runtime-spec config-linux.md.
  */
-import { type CreateRequest, DEFAULT_PIDS_LIMIT, type NamespaceMode } from "../request.ts";
+import {
+  type CreateRequest,
+  DEFAULT_PIDS_LIMIT,
+  type NamespaceMode,
+  type ResourceRequest,
+} from "../request.ts";
 import { isPropagation } from "../arguments/mount_options.ts";
 import { CoracleError } from "../../errors.ts";
 import type { OciContext } from "../oci_config.ts";
@@ -101,14 +106,19 @@ function resourcesOf(context: OciContext): OciResources {
   const { request } = context.resolved;
   const devices = deviceRules(context);
   if (request.cgroups === "disabled") return { devices };
-  const wanted = request.resources;
-  const pids = wanted.pidsLimit ?? DEFAULT_PIDS_LIMIT;
+  const { resources } = request;
+  const pidsLimit = resources.pidsLimit ?? DEFAULT_PIDS_LIMIT;
+  return { devices, ...limitsOf({ ...resources, pidsLimit }) };
+}
+
+/** The limits that were asked for, and no others. */
+export function limitsOf(wanted: ResourceRequest): Omit<OciResources, "devices"> {
+  const { pidsLimit } = wanted;
   return {
-    devices,
-    ...memoryOf(request),
-    ...cpuOf(request),
+    ...memoryOf(wanted),
+    ...cpuOf(wanted),
     // 0 means "no limit" to runc and to crun; a negative number crun 1.8 writes as it is.
-    pids: { limit: Math.max(0, pids) },
+    ...(pidsLimit === undefined ? {} : { pids: { limit: Math.max(0, pidsLimit) } }),
     ...(wanted.blkioWeight ? { blockIO: { weight: wanted.blkioWeight } } : {}),
   };
 }
@@ -127,7 +137,7 @@ function deviceRules({ resolved, devices }: OciContext): OciDeviceRule[] {
   ];
 }
 
-function memoryOf({ resources }: CreateRequest): Pick<OciResources, "memory"> {
+function memoryOf(resources: ResourceRequest): Pick<OciResources, "memory"> {
   const { memory, memorySwap, memoryReservation, memorySwappiness, oomKillDisable } = resources;
   // As in docker and Podman: without a word about swap, as much swap as memory.
   const swap = memorySwap ? memorySwap : memory ? memory * 2 : undefined;
@@ -144,7 +154,7 @@ function memoryOf({ resources }: CreateRequest): Pick<OciResources, "memory"> {
 /** Length of a CPU period when only a number of CPUs is given, microseconds. */
 export const CPU_PERIOD = 100_000;
 
-function cpuOf({ resources }: CreateRequest): Pick<OciResources, "cpu"> {
+function cpuOf(resources: ResourceRequest): Pick<OciResources, "cpu"> {
   const { cpus, cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems } = resources;
   const part = {
     ...(cpuShares ? { shares: cpuShares } : {}),
