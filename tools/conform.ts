@@ -2,6 +2,7 @@
  * `deno task conform --driver NAME [--directory DIR] [--only TEXT] [--executable FILE]`: proves a
  * layer driver with the executable alone, a row for each scenario, on every file system that this
  * host can make or in the directory given. What the host cannot run is told with the reason.
+ * `deno task conform --table` runs all drivers and writes the table of docs/drivers.md.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -62,15 +63,20 @@ function conformOn(system: TestFileSystem, wanted: Wanted): boolean {
   }
 }
 
-await finish(() => {
+await finish(async () => {
   const { values } = parseArgs({
     options: {
+      table: { type: "boolean" },
       driver: { type: "string" },
       directory: { type: "string" },
       only: { type: "string" },
       executable: { type: "string" },
     },
   });
+  if (values.table) {
+    if (!isRoot()) throw new ToolError("cannot mount layers: this needs root");
+    return (await import("./conform_table.ts")).writeTable();
+  }
   if (values.driver === undefined) {
     throw new ToolError(
       "cannot prove a driver without its name\ntry: deno task conform --driver aufs",
