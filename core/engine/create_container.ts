@@ -77,7 +77,11 @@ export function createContainer(
       if (request.rootfs === undefined) {
         const { rm: volatile, storageSize: quotaBytes } = request;
         const limit = quotaBytes === undefined ? {} : { quotaBytes };
-        layer = createWritable(engine.layers, base.layer, { volatile, ...limit });
+        layer = createWritable(engine.layers, base.layer, {
+          volatile,
+          isRecorded: true,
+          ...limit,
+        });
       }
       const made = newRow(engine, { id, name, layer, resolved, image: base.image, owner });
       insertContainer(db, made);
@@ -89,7 +93,7 @@ export function createContainer(
     if (!hasCode(error, "exists")) throw error;
     throw nameTaken(name, containerByName(db, name)?.id ?? "another container");
   }
-  writeContainerNote(engine.paths, row);
+  writeContainerNote(engine, row);
   if (cidfile !== null) writeAll(cidfile, id);
   undo.move();
   return row;

@@ -39,6 +39,7 @@ import { recordOf } from "./container_state.ts";
 import type { StorePaths } from "./engine.ts";
 import { databasePath, isDatabaseLost } from "./lost_database.ts";
 import {
+  layerRowsOfContainers,
   readContainerNote,
   readImageNotes,
   readLayerDriverNote,
@@ -147,11 +148,12 @@ function layerDriverOf(paths: StorePaths): string | null {
 /** Parents before children; a layer whose parent has no record is left out, as nothing can use it. */
 function rebuildLayers(db: Database, paths: StorePaths): number {
   const folder = `${paths.records}/layers`;
-  const ids = listLayerRecords(folder);
+  const ofContainers = layerRowsOfContainers(paths);
+  const ids = [...listLayerRecords(folder), ...ofContainers.keys()];
   const done = new Set<LayerId>();
   const insert = (id: LayerId, seen: ReadonlySet<LayerId>): boolean => {
     if (done.has(id)) return true;
-    const row = readLayerRecord(folder, id);
+    const row = readLayerRecord(folder, id) ?? ofContainers.get(id) ?? null;
     if (row === null || seen.has(id)) return false;
     if (row.parent !== null && !insert(row.parent, new Set([...seen, id]))) return false;
     // A record that a kill left behind may claim what another layer has.

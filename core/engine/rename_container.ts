@@ -18,7 +18,7 @@ export function renameContainer(
     if (containerByName(engine.db, name) !== undefined) throw taken(fresh, name);
     try {
       changeContainer(engine.db, fresh.id, { name });
-      rewriteContainerNote(engine.paths, { ...fresh, name });
+      rewriteContainerNote(engine, { ...fresh, name });
     } catch (error) {
       throw hasCode(error, "exists") ? taken(fresh, name) : error;
     }

@@ -11,40 +11,44 @@
  */
 import type { ContainerRow } from "../state/containers.ts";
 import { imageChanges, listImageNames, listImages } from "../state/images.ts";
+import { layerById, type LayerRow } from "../state/layers.ts";
 import type { VolumeRow } from "../state/volumes.ts";
 import { close, O, write } from "../sys/at.ts";
-import { makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
-import type { ContainerId, Digest, ImageId } from "../terms.ts";
+import { listNames, makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
+import type { ContainerId, Digest, ImageId, LayerId } from "../terms.ts";
 import { containerFiles } from "./container_files.ts";
 import type { Engine, StorePaths } from "./engine.ts";
 
-/** The part of a container's row that does not follow from its life. */
-export type ContainerNote = Pick<
-  ContainerRow,
-  "id" | "name" | "image" | "layer" | "created" | "runtime" | "record"
->;
+/** The part of a container's row that does not follow from its life, and the row of its layer. */
+export type ContainerNote =
+  & Pick<ContainerRow, "id" | "name" | "image" | "layer" | "created" | "runtime" | "record">
+  & { readonly layerRow: LayerRow | null };
+
+type Parts = Pick<Engine, "db" | "paths">;
 
 function notePath(paths: StorePaths, id: ContainerId): string {
   return `${containerFiles(paths, id).data}/record.json`;
 }
 
-/** One small write; never waited for. */
-export function writeContainerNote(paths: StorePaths, row: ContainerRow): void {
+/** One small file; never waited for. */
+export function writeContainerNote({ db, paths }: Parts, row: ContainerRow): void {
   const { id, name, image, layer, created, runtime, record } = row;
+  const layerRow = layer === null ? null : layerById(db, layer) ?? null;
+  const note: ContainerNote = { id, name, image, layer, created, runtime, record, layerRow };
   makeDirs(containerFiles(paths, id).data, 0o700);
   const fd = openText(notePath(paths, id), O.WRONLY | O.CREAT | O.TRUNC | O.NOFOLLOW, 0o600);
   try {
-    write(fd, Buffer.from(JSON.stringify({ id, name, image, layer, created, runtime, record })));
+    write(fd, Buffer.from(JSON.stringify(note)));
   } finally {
     close(fd);
   }
 }
 
 /** The same for one that has a note already. */
-export function rewriteContainerNote(paths: StorePaths, row: ContainerRow): void {
-  const note = readContainerNote(paths, row.id);
-  if (note === null) return writeContainerNote(paths, row);
-  writeAtomic(notePath(paths, row.id), JSON.stringify({ ...note, name: row.name }), {
+export function rewriteContainerNote(engine: Parts, row: ContainerRow): void {
+  const note = readContainerNote(engine.paths, row.id);
+  if (note === null) return writeContainerNote(engine, row);
+  writeAtomic(notePath(engine.paths, row.id), JSON.stringify({ ...note, name: row.name }), {
     mode: 0o600,
   });
 }
@@ -54,7 +58,18 @@ export function readContainerNote(paths: StorePaths, id: ContainerId): Container
   const note = readJson(notePath(paths, id)) as Partial<ContainerNote> | null;
   if (note?.id !== id || typeof note.name !== "string" || note.record === undefined) return null;
   const { name, image = null, layer = null, created = "", runtime = "", record } = note;
-  return { id, name, image, layer, created, runtime, record };
+  const layerRow = note.layerRow?.id === layer ? note.layerRow ?? null : null;
+  return { id, name, image, layer, created, runtime, record, layerRow };
+}
+
+/** Layers of containers have no record of their own. */
+export function layerRowsOfContainers(paths: StorePaths): Map<LayerId, LayerRow> {
+  const rows = new Map<LayerId, LayerRow>();
+  for (const name of listNames(paths.containers)) {
+    const row = readContainerNote(paths, name as ContainerId)?.layerRow ?? null;
+    if (row !== null) rows.set(row.id, row);
+  }
+  return rows;
 }
 
 function volumeNotePath(paths: Pick<StorePaths, "volumes">, name: string): string {

@@ -186,6 +186,8 @@ export interface WritableOptions {
   /** Most bytes it may hold; `unsupported` where the driver has no quota. */
   readonly quotaBytes?: number;
   readonly name?: string;
+  /** The caller keeps the layer's row in a record of its own. */
+  readonly isRecorded?: boolean;
 }
 
 /** An empty writable layer on `parent` (null: on nothing). Fails with `state` on a writable parent. */
@@ -221,7 +223,7 @@ export function createWritable(
     layer.stage.commit();
     const facts = options.name === undefined ? { layer } : { layer, name: options.name };
     const row = { ...rowOf(store, facts), volatile };
-    writeLayerRecord(store.records, row);
+    if (options.isRecorded !== true) writeLayerRecord(store.records, row);
     transaction(db, () => {
       passAsDriver(db, driver.name);
       insertLayer(db, row);

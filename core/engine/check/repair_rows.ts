@@ -17,6 +17,7 @@ import { insertLayer, layerByChainId, layerById, type LayerRow } from "../../sta
 import type { ChainId, DiffId, ImageId, LayerId } from "../../terms.ts";
 import { readLayer } from "../image_layers.ts";
 import { readImageConfig } from "../images.ts";
+import { layerRowsOfContainers } from "../store_records.ts";
 import type { Finding } from "./finding.ts";
 import type { RepairTools } from "./repair_layers.ts";
 import { withCompression } from "./repair_sources.ts";
@@ -34,11 +35,12 @@ export async function repairRows(tools: RepairTools, findings: readonly Finding[
 
 /** Rows of layers that images and containers name, out of the records beside the trees. */
 function restoreLayerRows({ engine }: RepairTools): void {
-  const { db, layers } = engine;
+  const { db, layers, paths } = engine;
+  const ofContainers = layerRowsOfContainers(paths);
   const there = new Set(layers.driver.list());
   const restore = (id: LayerId, depth: number): boolean => {
     if (layerById(db, id) !== undefined) return true;
-    const row = readLayerRecord(layers.records, id);
+    const row = readLayerRecord(layers.records, id) ?? ofContainers.get(id) ?? null;
     if (row === null || !there.has(id) || depth > 1000) return false;
     if (row.parent !== null && !restore(row.parent, depth + 1)) return false;
     if (isTaken(row)) return false;
