@@ -20,9 +20,13 @@ type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">
 
 /**
  * With the lock held: when the container has ended, everything of its run goes and the row says how
- * it ended. Anything else is left as it is. Safe to repeat.
+ * it ended. Anything else is left as it is. Safe to repeat. `forRestart`: `--rm` does not count.
  */
-export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
+export function cleanLocked(
+  engine: Parts,
+  row: ContainerRow,
+  options: { readonly forRestart?: boolean } = {},
+): ContainerRow {
   const { state, exitCode = row.exitCode, reason = "" } = derived(engine, row);
   if (state !== "stopped") return row;
   const files = containerFiles(engine.paths, row.id);
@@ -32,7 +36,7 @@ export function cleanLocked(engine: Parts, row: ContainerRow): ContainerRow {
   const error = reason || row.error;
   changeContainer(engine.db, row.id, {
     // One made with `--rm` goes now: should we die before it is gone, recovery sees it by this.
-    phase: recordOf(row).resolved.request.rm ? "removing" : "exited",
+    phase: recordOf(row).resolved.request.rm && !options.forRestart ? "removing" : "exited",
     pid: 0,
     pidStart: "",
     monitorPid: 0,

@@ -50,7 +50,7 @@ export function stopContainer(engine: Parts, row: ContainerRow, options: StopOpt
 
 /**
  * Stops a running container with its lock held all the time, so that nobody, not even its own
- * `--rm`, comes between this and what the caller does next. Returns its row, cleaned up.
+ * `--rm`, comes between this and its next start. Returns its row, cleaned up.
  */
 export function endLocked(
   engine: Parts,
@@ -62,7 +62,7 @@ export function endLocked(
   signal(engine, row, mildSeconds > 0 ? stopSignal : SIGNALS.KILL!);
   awaitEnd(engine, row, { ...options, mildSeconds });
   awaitExitFile(engine, row);
-  return cleanLocked(engine, row);
+  return cleanLocked(engine, row, { forRestart: true });
 }
 
 /** After the first signal; `mildSeconds` later, when there were any, SIGKILL. */
