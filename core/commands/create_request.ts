@@ -135,6 +135,11 @@ export function createRequest(
 
 /** Fails with `usage` when there is no image (or, with `--rootfs`, no directory). */
 export function checkImageArgument(args: readonly string[], flags: ContainerFlags): void {
+  if (flags.replace && (flags.name ?? "") === "") {
+    throw new CoracleError("usage", 'cannot use "--replace"', {
+      why: "cannot replace container without --name being set",
+    });
+  }
   if (args[0] !== undefined && args[0] !== "") return;
   const what = flags.rootfs ? "a root directory" : "an image";
   throw new CoracleError("usage", "cannot create container", { why: `${what} must be given` });

@@ -39,8 +39,9 @@ export function checkChoice(names: readonly string[], choice: Choice): void {
 }
 
 /**
- * Does `work` for each chosen container. Every failure is told at once and the rest goes on; the
- * exit status is that of the first failure, 0 when there was none.
+ * Does `work` for each chosen container, for none when one of the names has no container. A failure
+ * of the work is told at once and the rest goes on; the exit status is that of the first failure, 0
+ * when there was none.
  */
 export async function eachContainer(
   context: Context,
@@ -67,11 +68,14 @@ export async function eachContainer(
     return status;
   }
   if (choice.latest) await attempt(() => inTurn(latestContainer(db), work));
-  for (const name of [...names, ...idsOf(choice)]) {
-    await attempt(() => {
-      const row = findContainer(db, name);
-      return work(row, name);
-    });
+  const wanted = [...names, ...idsOf(choice)];
+  const rows = new Map<string, ContainerRow>();
+  for (const name of wanted) await attempt(() => void rows.set(name, findContainer(db, name)));
+  // As in Podman nothing is done when one of them is not there.
+  if (status !== 0) return status;
+  for (const name of wanted) {
+    const row = rows.get(name);
+    if (row !== undefined) await attempt(() => work(row, name));
   }
   return status;
 }

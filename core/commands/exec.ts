@@ -13,6 +13,9 @@ import { isTerminal } from "../sys/terminal.ts";
 import { command, flag } from "./command.ts";
 import { oneContainer } from "./each_container.ts";
 
+/** Podman's status when the session, not its command, could not be had. */
+const SESSION_FAILED = 255;
+
 export const exec = command({
   name: "exec",
   aliases: ["container exec"],
@@ -38,15 +41,21 @@ export const exec = command({
     user: flag.text("-u, --user USER[:GROUP]", "User and group, names or numbers"),
     workdir: flag.text("-w, --workdir PATH", "Working directory"),
   },
-  arguments: { min: 1, max: Infinity },
+  arguments: { min: 0, max: Infinity },
   stopsAtFirstArgument: true,
   needs: ["db", "runtime", "monitor"],
   async run({ engine, output }, args, flags) {
     const words = flags.latest ? args : args.slice(1);
+    if (args.length === 0 && !flags.latest) {
+      throw new CoracleError("usage", "cannot run exec", {
+        why: "exec requires the name or ID of a container or the --latest flag",
+      });
+    }
     const row = oneContainer(engine.db, args[0], flags.latest);
     if (words.length === 0) {
       throw new CoracleError("usage", "cannot run exec", {
-        why: "you must provide a command to run",
+        why: "must provide a non-empty command to start an exec session: invalid argument",
+        exitStatus: SESSION_FAILED,
       });
     }
     const host = environment();
@@ -59,28 +68,46 @@ export const exec = command({
         "The input device is not a TTY. The --tty and --interactive flags might not work properly",
       );
     }
-    const end = await execInContainer(
-      engine,
-      row,
-      {
-        command: words,
-        environment: variables,
-        ...(flags.user === undefined ? {} : { user: flags.user }),
-        ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
-        terminal: flags.tty,
-        interactive: flags.interactive && !flags.detach,
-        privileged: flags.privileged,
-        preserveFds: flags.preserveFds,
-      },
-      flags.detach ? null : {
-        stdin: flags.interactive ? 0 : null,
-        stdout: 1,
-        stderr: 2,
-        detachKeys: parseDetachKeys(flags.detachKeys ?? engine.config.container.detachKeys),
-        sigProxy: false,
-      },
+    const end = await withStatus(() =>
+      execInContainer(
+        engine,
+        row,
+        {
+          command: words,
+          environment: variables,
+          ...(flags.user === undefined ? {} : { user: flags.user }),
+          ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
+          terminal: flags.tty,
+          interactive: flags.interactive && !flags.detach,
+          privileged: flags.privileged,
+          preserveFds: flags.preserveFds,
+        },
+        flags.detach ? null : {
+          stdin: flags.interactive ? 0 : null,
+          stdout: 1,
+          stderr: 2,
+          detachKeys: parseDetachKeys(flags.detachKeys ?? engine.config.container.detachKeys),
+          sigProxy: false,
+        },
+      )
     );
     if (flags.detach) output.line(end.session);
     return end.exitCode ?? 0;
   },
 });
+
+/** Gives failures that have no status of their own the one of a session that failed. */
+async function withStatus<Value>(work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CoracleError) || error.exitStatus !== 125) throw error;
+    const { code, what, why, hint } = error;
+    throw new CoracleError(code, what, {
+      ...(why === undefined ? {} : { why }),
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+      exitStatus: SESSION_FAILED,
+    });
+  }
+}

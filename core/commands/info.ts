@@ -27,6 +27,13 @@ export const info = command({
         ociRuntime: program(used(reports, "runtime")),
       },
       store: storeReport(engine, layer?.name ?? ""),
+      plugins: {
+        volume: ["local"],
+        network: null,
+        log: ["k8s-file", "json-file", "none", "passthrough"],
+        authorization: null,
+      },
+      registries: {},
       version: versionReport().Client,
       drivers: reports,
     };
@@ -73,4 +80,5 @@ const FIELDS: Readonly<Record<string, string>> = {
   cgroupVersion: "CgroupsVersion",
   ociRuntime: "OCIRuntime",
   os: "OS",
+  idMappings: "IDMappings",
 };

@@ -76,9 +76,9 @@ export const unmount = command({
   run(context, names, { all, force, latest }) {
     const { engine, output } = context;
     const where = (row: Parameters<typeof isMountedByUser>[1]) => isMountedByUser(engine, row);
-    return eachContainer(context, names, { all, latest, where }, (row) => {
+    return eachContainer(context, names, { all, latest, where }, (row, wanted) => {
       unmountContainer(engine, row, { force });
-      output.line(row.id);
+      output.line(wanted);
     });
   },
 });

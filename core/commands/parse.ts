@@ -114,6 +114,9 @@ function checkArguments(name: string, wanted: CommandArguments, found: number): 
   if (found < min) {
     if (wanted.missing !== undefined) throw usageError(name, wanted.missing);
     if (min === max) throw usageError(name, `accepts ${min} arg(s), received ${found}`);
+    if (min > 0 && max < Infinity) {
+      throw usageError(name, `accepts between ${min} and ${max} arg(s), received ${found}`);
+    }
     throw usageError(name, `requires at least ${min} arg(s), only received ${found}`);
   }
   if (found <= max) return;

@@ -36,6 +36,11 @@ export const start = command({
   async run(context, args, flags) {
     const { engine, output, forChildren } = context;
     const isAttached = flags.attach || flags.interactive;
+    if (args.length === 0 && !flags.all && !flags.latest) {
+      throw new CoracleError("usage", "cannot start containers", {
+        why: "start requires at least one argument",
+      });
+    }
     const onNote = (note: string) => output.warn(note);
     if (!isAttached) {
       if (flags.all && args.length > 0) {

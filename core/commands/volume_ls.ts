@@ -34,6 +34,8 @@ export const volumeLs = command({
       for (const { Name } of volumes) output.line(Name);
       return;
     }
+    // Podman prints no heading over nothing.
+    if (volumes.length === 0 && format === undefined) return;
     const rows = volumes.map((volume) => ({
       NeedsCopyUp: false,
       NeedsChown: false,

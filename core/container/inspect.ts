@@ -49,7 +49,7 @@ export interface InspectInput {
       readonly hard: number;
     }[];
   };
-  /** Files of the last start, "" when there was none. */
+  /** Files of the last start, "" when there was none; those of processes are where they will be. */
   readonly files: {
     readonly config: string;
     readonly hosts: string;
@@ -74,6 +74,7 @@ export function inspectContainer(input: InspectInput): Record<string, unknown> {
   const { resolved } = record;
   const [path = "", ...args] = [...resolved.entrypoint, ...resolved.command];
   const process = input.spec?.process;
+  const effective = process?.capabilities?.effective ?? expected.effective;
   return {
     Id: row.id,
     Created: row.created,
@@ -89,7 +90,7 @@ export function inspectContainer(input: InspectInput): Record<string, unknown> {
     HostnamePath: files.hostname,
     HostsPath: files.hosts,
     StaticDir: record.dir,
-    OCIConfigPath: files.config,
+    ...(files.config === "" ? {} : { OCIConfigPath: files.config }),
     OCIRuntime: row.runtime,
     ConmonPidFile: files.monitorPid,
     PidFile: files.pid,
@@ -99,7 +100,7 @@ export function inspectContainer(input: InspectInput): Record<string, unknown> {
     MountLabel: "",
     ProcessLabel: "",
     AppArmorProfile: process?.apparmorProfile ?? "",
-    EffectiveCaps: process?.capabilities?.effective ?? expected.effective,
+    EffectiveCaps: effective.length > 0 ? effective : null,
     BoundingCaps: process?.capabilities?.bounding ?? expected.bounding,
     ExecIDs: input.execIds,
     GraphDriver: { Name: input.graphDriver.name, Data: input.graphDriver.data },

@@ -1,7 +1,7 @@
 /** Reads the logs of containers, one after the other, or all at once while they are followed. */
 import { type LogOptions, type LogReader, openLog } from "../container/logs.ts";
 import type { LogSink } from "../container/log_printer.ts";
-import { hasCode } from "../errors.ts";
+import { CoracleError, hasCode } from "../errors.ts";
 import type { ContainerRow } from "../state/containers.ts";
 import { poll } from "../sys/pipe.ts";
 import { containerFiles } from "./container_files.ts";
@@ -53,6 +53,12 @@ function openContainerLog(
   { follow, prefix, ...rest }: ContainerLogOptions,
   sink: LogSink,
 ): LogReader | null {
+  if (recordOf(row).resolved.request.log.driver === "none") {
+    throw new CoracleError("state", `cannot read the logs of container "${row.name}"`, {
+      why: "this container is using the 'none' log driver, cannot read logs: " +
+        "this container is not logging output",
+    });
+  }
   const { state } = derived(engine, row);
   const isLiving = state === "running" || state === "paused" || state === "created";
   const text = prefix?.(row);

@@ -40,7 +40,8 @@ export function layerOf(
   const layer = kinds.includes("layer") ? lookForLayer(db, wanted) : undefined;
   if (layer !== undefined) return layer.id;
   throw new CoracleError("notfound", `cannot compare "${wanted}"`, {
-    why: `${wanted} not found: no such ${kinds.join(", no such ")}, layer not known`,
+    why: `${wanted} not found: no such ${kinds.join(", no such ")}, ` +
+      (kinds.includes("container") ? "layer not known" : "image not known"),
   });
 }
 

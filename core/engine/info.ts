@@ -20,14 +20,18 @@ import type { Engine } from "./engine.ts";
 /** Sizes in bytes, time in seconds as text ("0h 42m 58.00s"). */
 export function hostReport() {
   const memory = memoryFacts();
+  const layout = cgroupLayout();
   return {
     arch: architecture(),
     cgroupManager: "cgroupfs",
-    cgroupVersion: cgroupLayout(),
+    // On a hybrid host the controllers, which is what is asked for, are those of v1.
+    cgroupVersion: layout === "hybrid" ? "v1" : layout,
+    cgroupLayout: layout,
     cgroupControllers: controllers(),
     cpus: cpuCount(),
     distribution: distribution(),
     hostname: hostName(),
+    idMappings: { gidmap: null, uidmap: null },
     kernel: kernelRelease(),
     memFree: memory.MemFree ?? 0,
     memTotal: memoryTotal(),
@@ -37,8 +41,10 @@ export function hostReport() {
       capabilities: [...capabilities()].join(","),
       rootless: !isRoot(),
       seccompEnabled: readTextOrNull("/proc/sys/kernel/seccomp/actions_avail") !== null,
+      seccompProfilePath: "",
       selinuxEnabled: readTextOrNull("/sys/fs/selinux/enforce") !== null,
     },
+    serviceIsRemote: false,
     swapFree: memory.SwapFree ?? 0,
     swapTotal: memory.SwapTotal ?? 0,
     uptime: uptime(),
@@ -54,6 +60,7 @@ export function storeReport(engine: Pick<Engine, "config" | "paths" | "db">, lay
   const paused = count("paused");
   const space = fsSpace(paths.root);
   return {
+    configFile: config.files.at(-1) ?? "",
     configFiles: config.files,
     containerStore: {
       number: states.length,
@@ -69,6 +76,7 @@ export function storeReport(engine: Pick<Engine, "config" | "paths" | "db">, lay
     graphStatus: { "Backing Filesystem": fsName(fsMagic(paths.root)) },
     imageStore: { number: listImages(db).length },
     runRoot: paths.runroot,
+    volumePath: paths.volumes,
   };
 }
 

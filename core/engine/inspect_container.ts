@@ -47,8 +47,8 @@ export function describeContainer(
       hosts: fileOf("hosts"),
       hostname: fileOf("hostname"),
       resolvConf: fileOf("resolv.conf"),
-      pid: fileOf("pidfile"),
-      monitorPid: fileOf("conmon.pid"),
+      pid: `${bundle}/pidfile`,
+      monitorPid: `${bundle}/conmon.pid`,
     },
     sources: volumeSources(engine, row),
     execIds: execsOf(engine.db, row.id)

@@ -4,6 +4,7 @@
  */
 import { parseDetachKeys } from "../container/detach_keys.ts";
 import type { CreateRequest } from "../container/request.ts";
+import { CoracleError, hasCode } from "../errors.ts";
 import { type ContainerRow, exitOfRemoved } from "../state/containers.ts";
 import { waitGone } from "../sys/process.ts";
 import { createContainer, type CreateOptions } from "./create_container.ts";
@@ -55,11 +56,27 @@ export async function runContainer(
     });
   } catch (error) {
     if (request.rm) removeContainer(engine, row, { force: true, volumes: true });
-    throw error;
+    throw startFailure(error);
   }
   const end = await stayUntilEnd(engine, attached);
   if (end === "detached") return { row: attached.row, exitCode: null };
   return { row: attached.row, exitCode: endOfRun(engine, attached.row) };
+}
+
+/**
+ * Podman's status 126 for a container that was made but could not be started. What is missing on
+ * the host (a device, a program) Podman looks for before: that stays 125.
+ */
+function startFailure(error: unknown): unknown {
+  if (!(error instanceof CoracleError) || error.exitStatus !== 125) return error;
+  if (hasCode(error, "notfound", "unsupported")) return error;
+  const { code, what, why, hint } = error;
+  return new CoracleError(code, what, {
+    ...(why === undefined ? {} : { why }),
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+    exitStatus: 126,
+  });
 }
 
 /** One that is ending anyway (its terminal was hung up) gets this long. Milliseconds. */

@@ -3,7 +3,7 @@
  * folder, a plain archive or a compressed one, and which format it has.
  */
 import { decompressed, detectCompression, MAGIC_BYTES } from "../archive/compression.ts";
-import { CoracleError } from "../errors.ts";
+import { CoracleError, hasCode } from "../errors.ts";
 import { close, type Fd, O, pread, seek, SEEK_CUR, statFd } from "../sys/at.ts";
 import { lookAtText, openText } from "../sys/files.ts";
 import { type ArchiveFolder, diskFolder, stagedFolder, tarFolder } from "./archive_folder.ts";
@@ -54,6 +54,18 @@ function openPath(path: string, staging: BlobStaging): ArchiveFolder | Promise<A
 
 /** Owns `fd`. A plain archive in a file is read in place; all else is staged member by member. */
 async function openArchive(fd: Fd, staging: BlobStaging): Promise<ArchiveFolder> {
+  try {
+    return await readArchive(fd, staging);
+  } catch (error) {
+    if (!hasCode(error, "corrupt")) throw error;
+    throw new CoracleError("corrupt", error.what, {
+      why: `payload does not match any of the supported image formats: ${error.why ?? "?"}`,
+      cause: error,
+    });
+  }
+}
+
+async function readArchive(fd: Fd, staging: BlobStaging): Promise<ArchiveFolder> {
   let keepsOpen = false;
   try {
     const stat = statFd(fd);

@@ -39,7 +39,7 @@ function nodesOf({ source, destination }: DeviceRequest): OciDevice[] {
     stat = statAt(AT_FDCWD, raw(source), { follow: true });
   } catch (error) {
     if (!isErrno(error, "ENOENT", "ENOTDIR")) throw error;
-    throw new CoracleError("usage", `cannot use device ${JSON.stringify(source)}`, {
+    throw new CoracleError("notfound", `cannot use device ${JSON.stringify(source)}`, {
       why: `stat ${source}: no such file or directory`,
     });
   }
