@@ -245,8 +245,8 @@ test(
   { skip },
   withStore((store) => {
     store.importBusybox();
-    assert.equal(store.coracle(["run", "--rm", "-w", "/nope", BUSYBOX, "true"]).status, 125);
-    assert.equal(store.coracle(["run", "--rm", "-u", "nobody-here", BUSYBOX, "true"]).status, 125);
+    assert.equal(store.coracle(["run", "--rm", "-w", "/nope", BUSYBOX, "true"]).status, 126);
+    assert.equal(store.coracle(["run", "--rm", "-u", "nobody-here", BUSYBOX, "true"]).status, 126);
     assert.equal(store.coracle(["run", "--rm", "-v", "/no/such:/x", BUSYBOX, "true"]).status, 125);
     assert.equal(store.ok(["ps", "-aq"]), "");
     assert.equal(store.coracle(["run", "--name", "stays", BUSYBOX, "nope"]).status, 127);

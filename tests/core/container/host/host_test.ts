@@ -49,7 +49,7 @@ test("devices are looked up with their numbers, modes and rules", () => {
   assert.deepEqual(all.rules, []);
   const device = (source: string) => [{ source, destination: source, access: "rwm" }];
   assert.equal(
-    whyOf(() => lookUpDevices({ ...wishes, devices: device("/nonex") })),
+    whyOf(() => lookUpDevices({ ...wishes, devices: device("/nonex") }), "notfound"),
     "stat /nonex: no such file or directory",
   );
   assert.match(
