@@ -4,6 +4,7 @@
  */
 import type { LayerStage } from "../../drivers/layer/driver.ts";
 import { CoracleError } from "../errors.ts";
+import { passGate } from "./gate.ts";
 import { holdersOf } from "./holders.ts";
 import { layerById } from "../state/layers.ts";
 import type { LayerId } from "../terms.ts";
@@ -45,6 +46,7 @@ function beginFilling(store: LayerStore, id: LayerId): LayerStage {
   if (holdersOf(store.holders, id).length > 0 || isLayerMounted(store, id)) {
     throw refuse("busy", "it is mounted", `coracle layer unmount ${id}`);
   }
+  passGate(store.db, `cannot fill layer "${id}"`, ["migrate"]);
   if (store.driver.changes(layer).length > 0) {
     const next = `coracle layer commit ${id}, then make a new one on it with --parent`;
     throw refuse("state", "it is not empty", next);
