@@ -6,9 +6,13 @@
  *     ROOT/layers/<id>/tree   what the layer shows
  *                      kind   "image" (read-only) or "container"
  *                      maker  pid and start time of the process that made it
+ *                      below  which directories are copies of the parent's, by inode and birth
  *     ROOT/stages/<name>      being made, then renamed into `layers`; the same files
  *     ROOT/trash/<name>       being removed
  *     ROOT/mnt/<id>           where the tree of a layer is bind-mounted
+ *
+ * What a layer changed is found by comparing its tree with its parent's. A directory of the parent's
+ * that is not the copy any more was made anew, and hides what was there.
  */
 import { createHash, type Hash } from "node:crypto";
 import type { DriverModule, DriverPlace, Kit } from "../drivers/module.ts";
@@ -43,7 +47,12 @@ const LOWERS = 127;
 const ID = /^[a-z0-9]{26}$/;
 
 /** What a tree holds, by path: the entry as text, with the digest of a file's content. */
-type Listing = Map<RawPath, { readonly text: string; readonly isDir: boolean }>;
+type Listing = Map<RawPath, {
+  readonly text: string;
+  readonly isDir: boolean;
+  /** The first name of the same file. */
+  readonly leader: RawPath;
+}>;
 
 function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
   const { files, mount: mounts, process: processes } = kit.sys;
@@ -79,8 +88,8 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
       kit.sys.at.close(fd);
     }
   };
-  const restoreTime = (root: number, path: RawPath, mtime: bigint) => {
-    const { at: { O, openBeneath, utimeFd, close } } = kit.sys;
+  const inDirectory = (root: number, path: RawPath, work: (fd: number) => void) => {
+    const { at: { O, openBeneath, close } } = kit.sys;
     let fd: number;
     try {
       // Beneath the root and through no link: the layer may have put one in a directory's place.
@@ -89,8 +98,28 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
     } catch {
       return; // deleted or replaced by the layer
     }
-    utimeFd(fd, mtime);
+    work(fd);
     close(fd);
+  };
+  /** Numbers of inodes are given again; the time of birth tells which is which. */
+  const identities = (root: number, paths: Iterable<RawPath>): Record<string, string> => {
+    const found: Record<string, string> = Object.create(null);
+    for (const path of paths) {
+      inDirectory(root, path, (fd) => {
+        found[path] = `${kit.sys.at.statFd(fd).ino}-${kit.sys.at.birthOf(fd)}`;
+      });
+    }
+    return found;
+  };
+  /** An archive may put a file below what is no directory in the layers below. */
+  const makeWay = (root: number, { path }: TreeEntry, made: ReadonlySet<RawPath>) => {
+    // Longer ones cannot be asked for at once; what is so deep is made by the archive itself.
+    if (path.length > 4000) return;
+    for (const parent of parentsOf(path)) {
+      const found = kit.sys.at.lookAt(root, parent);
+      if (found === null || found.type === "dir" || made.has(parent)) continue;
+      return kit.sys.at.unlinkAt(root, parent);
+    }
   };
   const isTaken = (id: LayerId) =>
     files.exists(at("layers", id)) ||
@@ -100,8 +129,24 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
     if (path !== undefined) withTree(path, (fd) => kit.archive.walkTree(fd, listing(found)));
     return found;
   };
-  const changesOf = ({ id, chain }: LayerRef): Change[] =>
-    compare(list(own(id)), list(chain[0] === undefined ? undefined : treeOf(chain[0])));
+  const compared = ({ id, chain }: LayerRef): Delta => {
+    const now = list(own(id));
+    const before = list(chain[0] === undefined ? undefined : treeOf(chain[0]));
+    const copies = JSON.parse(files.readTextOrNull(`${own(id)}/../below`) ?? "{}");
+    const both = [...now].filter(([path, { isDir }]) => isDir && before.get(path)?.isDir);
+    const paths = both.map(([path]) => path);
+    const here = withTree(own(id), (fd) => identities(fd, paths));
+    return compare(now, before, paths.filter((path) => here[path] !== copies[path]));
+  };
+  const socketsIn = (path: string | undefined): RawPath[] => {
+    const found: RawPath[] = [];
+    const see = ({ type, path }: TreeEntry) => void (type === "socket" && found.push(path));
+    const sink = { entry: see, write: () => {}, end: () => {} };
+    if (path !== undefined) {
+      withTree(path, (fd) => kit.archive.walkTree(fd, sink, { sockets: true }));
+    }
+    return found;
+  };
   const viewOf = (id: LayerId): View | null => {
     const found = files.exists(at("mnt", id)) ? mounts.mountAt(at("mnt", id)) : null;
     return found === null ? null : found.options.includes("ro") ? "ro" : "rw";
@@ -118,12 +163,18 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
     },
     limits: { lowers: LOWERS },
 
-    begin({ id, chain, kind, ...more }: BeginSpec): LayerStage {
-      for (const word of ["quotaBytes", "volatile", "replaces"] as const) {
+    begin({ id, chain, kind, replaces, ...more }: BeginSpec): LayerStage {
+      for (const word of ["quotaBytes", "volatile"] as const) {
         if (more[word]) throw fail("unsupported", id, `the driver "plain" has no "${word}"`);
       }
-      if (isTaken(id)) throw fail("exists", id, "the id is taken");
-      if (chain.length > LOWERS) throw fail("unsupported", id, "it stands on too many layers");
+      if (replaces) {
+        own(id);
+        if (kindOf(id) !== kind) throw fail("state", id, `it is no layer of kind "${kind}"`);
+      } else if (isTaken(id)) throw fail("exists", id, "the id is taken");
+      // A view of an image layer shows the layer itself too.
+      if (chain.length + (kind === "image" ? 1 : 0) > LOWERS) {
+        throw fail("unsupported", id, "it stands on too many layers");
+      }
       const [below] = chain;
       if (below !== undefined && !staged.has(below)) own(below);
       const stage = at("stages", `${id}-${me()}`);
@@ -134,14 +185,21 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
       const receive = () => new kit.archive.TreeReceiver(fd, { whiteouts: "remove" });
       /** Times of directories that no entry names; what is made in one would change its time. */
       const times = new Map<RawPath, bigint>();
-      if (below !== undefined) {
+      if (below === undefined) times.set("" as RawPath, 0n);
+      else {
         const copy = looking(receive(), ({ path, type, mtime }) => {
           if (type === "dir") times.set(path, mtime);
         });
         withTree(treeOf(below), (from) => kit.archive.walkTree(from, copy));
       }
-      const sink = looking(receive(), ({ path }) => void times.delete(path));
-      staged.set(id, `${stage}/tree`);
+      const copies = identities(fd, times.keys());
+      const made = new Set<RawPath>();
+      const sink = looking(receive(), (entry) => {
+        times.delete(entry.path);
+        if (entry.type === "opaque") delete copies[entry.path];
+        else if (entry.type !== "whiteout") makeWay(fd, entry, made.add(entry.path));
+      });
+      if (!replaces) staged.set(id, `${stage}/tree`);
       let isOpen = true;
       const end = () => {
         if (isOpen) kit.sys.at.close(fd);
@@ -152,11 +210,21 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
         ...sink,
         end() {
           sink.end();
-          for (const [path, mtime] of times) restoreTime(fd, path, mtime);
+          for (const [path, mtime] of times) {
+            inDirectory(fd, path, (directory) => kit.sys.at.utimeFd(directory, mtime));
+          }
         },
         commit() {
-          if (files.exists(at("layers", id))) throw fail("exists", id, "the id is taken");
-          files.moveInto(stage, at("layers", id));
+          const { AT_FDCWD, renameAt } = kit.sys.at;
+          files.writeAtomic(`${stage}/below`, JSON.stringify(copies));
+          const [from, to] = [stage, at("layers", id)].map(kit.terms.raw) as [RawPath, RawPath];
+          if (replaces) {
+            renameAt(AT_FDCWD, from, AT_FDCWD, to, "exchange");
+            files.removeTree(stage);
+          } else {
+            if (files.exists(at("layers", id))) throw fail("exists", id, "the id is taken");
+            files.moveInto(stage, at("layers", id));
+          }
           end();
         },
         abort() {
@@ -206,35 +274,37 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
       files.removeTree(at("mnt", id));
     },
 
-    changes: (layer) => changesOf(layer),
+    changes: (layer) => compared(layer).changes,
 
     entries(layer, sink, options = {}) {
-      const sockets: RawPath[] = [];
+      const now = socketsIn(own(layer.id));
       if (options.whole) {
         withTree(own(layer.id), (fd) => kit.archive.walkTree(fd, sink));
-        return { sockets };
+        return { sockets: now };
       }
-      const changes = changesOf(layer);
-      const gone = changes.filter(({ kind }) => kind === "delete").map(({ path }) => path);
-      const only = changes.filter(({ kind }) => kind !== "delete").map(({ path }) => path);
-      withTree(own(layer.id), (fd) => {
-        kit.archive.walkTree(fd, withWhiteouts(sink, gone), { only });
-      });
-      return { sockets };
+      const [parent] = layer.chain;
+      const before = new Set(socketsIn(parent === undefined ? undefined : treeOf(parent)));
+      const { changes, opaque, sent } = compared(layer);
+      const gone = changes.filter(({ kind, path }) => kind === "delete" && !isIn(opaque, path));
+      const marked = withMarks(sink, { gone: gone.map(({ path }) => path), opaque });
+      withTree(own(layer.id), (fd) => kit.archive.walkTree(fd, marked, { only: sent }));
+      return { sockets: now.filter((path) => !before.has(path)) };
     },
 
-    usage({ id }) {
+    usage(layer) {
       let bytes = 0;
+      let allocated = 0;
       let inodes = 0;
-      const sum = (entry: TreeEntry) => {
-        bytes += entry.size;
-        if (entry.type !== "hardlink") inodes++;
-      };
-      withTree(
-        own(id),
-        (fd) => kit.archive.walkTree(fd, { entry: sum, write: () => {}, end: () => {} }),
-      );
-      return { bytes, inodes, allocated: files.sizeOnDisk(treeOf(id)) };
+      withTree(own(layer.id), (root) => {
+        const sum = ({ type, size, path, linkTarget }: TreeEntry) => {
+          if (type === "hardlink" || type === "whiteout" || type === "opaque") return;
+          inodes++;
+          bytes += type === "symlink" ? linkTarget?.length ?? 0 : size;
+          if (type === "file") allocated += 512 * (kit.sys.at.lookAt(root, path)?.blocks ?? 0);
+        };
+        this.entries(layer, { entry: sum, write: () => {}, end: () => {} });
+      });
+      return { bytes, allocated, inodes };
     },
 
     openTree: (id) => files.openText(own(id), kit.sys.at.O.RDONLY | kit.sys.at.O.DIRECTORY),
@@ -271,11 +341,17 @@ function openPlain(place: DriverPlace, kit: Kit): LayerDriver {
     },
 
     verify({ id }, depth) {
-      if (depth !== "exists") {
-        throw fail("unsupported", id, `the driver "plain" keeps nothing to verify "${depth}" with`);
+      const wrong = (kind: "missing" | "changed", detail: string) => [
+        { layer: id, path: kit.terms.raw(""), kind, detail },
+      ];
+      if (!files.exists(at("layers", id, "tree"))) return wrong("missing", "no tree");
+      try {
+        // There is nothing to compare the content with, but all of it must be readable.
+        if (depth !== "exists") list(treeOf(id));
+        return [];
+      } catch (error) {
+        return wrong("changed", String(error));
       }
-      if (files.exists(at("layers", id, "tree"))) return [];
-      return [{ layer: id, path: kit.terms.raw(""), kind: "missing", detail: "no tree" }];
     },
   };
 }
@@ -286,14 +362,17 @@ function listing(found: Listing): TreeSink {
   let hash: Hash = createHash("sha256");
   const close = () => {
     if (last === undefined) return;
-    const { path, xattrs, ...facts } = last;
+    const { path, xattrs, linkTarget, ...facts } = last;
+    const first = last.type === "hardlink" && linkTarget ? found.get(linkTarget) : undefined;
+    if (first !== undefined) return void found.set(path, first);
     const attributes = [...xattrs ?? []].map(([name, value]) => [name, [...value]]);
     const values = Object.entries(facts).map(([name, value]) => [name, String(value)]);
     // A device is an object, which String would not show.
     const device = last.device === undefined ? "" : `${last.device.major}:${last.device.minor}`;
     found.set(path, {
-      text: JSON.stringify([values, attributes, device, hash.digest("hex")]),
+      text: JSON.stringify([values, attributes, device, linkTarget, hash.digest("hex")]),
       isDir: last.type === "dir",
+      leader: path,
     });
   };
   return {
@@ -310,12 +389,37 @@ function listing(found: Listing): TreeSink {
 const parentOf = (path: RawPath): RawPath =>
   path.slice(0, Math.max(0, path.lastIndexOf("/"))) as RawPath;
 
-function compare(now: Listing, before: Listing): Change[] {
+/** Nearest last. */
+function parentsOf(path: RawPath): RawPath[] {
+  const parts = path.split("/").slice(0, -1);
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/") as RawPath);
+}
+
+/** Is it beneath one of the directories? */
+const isIn = (directories: ReadonlySet<RawPath>, path: RawPath): boolean =>
+  directories.has("" as RawPath) || parentsOf(path).some((parent) => directories.has(parent));
+
+interface Delta {
+  readonly changes: Change[];
+  /** Directories that hide what the parent has there. */
+  readonly opaque: ReadonlySet<RawPath>;
+  /** Paths to be sent: what changed, and all that is in opaque directories. */
+  readonly sent: readonly RawPath[];
+}
+
+function compare(now: Listing, before: Listing, madeAnew: readonly RawPath[]): Delta {
+  const opaque = new Set<RawPath>();
+  for (const path of madeAnew) if (path === "" || !isIn(opaque, path)) opaque.add(path);
   const kinds = new Map<RawPath, Change["kind"]>();
   for (const [path, { text }] of now) {
     const old = before.get(path);
-    if (old?.text === text || path === "") continue;
+    if (path === "" || old?.text === text && !opaque.has(path) && !isIn(opaque, path)) continue;
     kinds.set(path, old === undefined ? "add" : "modify");
+  }
+  // A further name needs its file in the same archive.
+  const leaders = new Set([...kinds.keys()].map((path) => now.get(path)?.leader));
+  for (const [path, { isDir, leader }] of now) {
+    if (!isDir && leaders.has(leader) && !kinds.has(path)) kinds.set(path, "modify");
   }
   for (const path of before.keys()) {
     // What was below a directory that is gone, or no directory any more, went with it.
@@ -326,8 +430,10 @@ function compare(now: Listing, before: Listing): Change[] {
       if (!kinds.has(up)) kinds.set(up, "modify");
     }
   }
-  return [...kinds].map(([path, kind]) => ({ path, kind }))
+  const changes = [...kinds].map(([path, kind]) => ({ path, kind }))
     .sort((a, b) => a.path < b.path ? -1 : 1);
+  const sent = changes.filter(({ kind }) => kind !== "delete").map(({ path }) => path);
+  return { changes, opaque, sent };
 }
 
 /** A sink that shows each entry before it passes it on. */
@@ -342,25 +448,27 @@ function looking(sink: TreeSink, look: (entry: TreeEntry) => void): TreeSink {
   };
 }
 
-/** Sends whiteouts for `gone` between the entries, so that all names are in byte order. */
-function withWhiteouts(sink: TreeSink, gone: readonly RawPath[]): TreeSink {
+/** Sends whiteouts between the entries, so that all names are in byte order, and opaque marks. */
+function withMarks(
+  sink: TreeSink,
+  { gone, opaque }: { readonly gone: readonly RawPath[]; readonly opaque: ReadonlySet<RawPath> },
+): TreeSink {
   const key = (path: string) => path.replaceAll("/", "\0");
   const left = [...gone].sort((a, b) => key(a) < key(b) ? -1 : 1);
+  const mark = (type: "whiteout" | "opaque", path: RawPath) =>
+    sink.entry({ path, type, mode: 0, uid: 0, gid: 0, mtime: 0n, size: 0 });
   const sendBefore = (path?: RawPath) => {
     while (left[0] !== undefined && (path === undefined || key(left[0]) < key(path))) {
-      sink.entry({
-        path: left.shift() as RawPath,
-        type: "whiteout",
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        mtime: 0n,
-        size: 0,
-      });
+      mark("whiteout", left.shift() as RawPath);
     }
   };
   return {
-    ...looking(sink, ({ path }) => sendBefore(path)),
+    entry(entry) {
+      sendBefore(entry.path);
+      sink.entry(entry);
+      if (entry.type === "dir" && opaque.has(entry.path)) mark("opaque", entry.path);
+    },
+    write: (bytes) => sink.write(bytes),
     end() {
       sendBefore();
       sink.end();

@@ -34,7 +34,15 @@ export {
   write,
   writeSome,
 } from "./descriptor.ts";
-export { type FileType, lookAt, type Stat, statAt, statFd, type StatOptions } from "./stat.ts";
+export {
+  birthOf,
+  type FileType,
+  lookAt,
+  type Stat,
+  statAt,
+  statFd,
+  type StatOptions,
+} from "./stat.ts";
 export { type DirName, listDir } from "./list_dir.ts";
 export { AT_FDCWD } from "./path_buffer.ts";
 
