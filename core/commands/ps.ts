@@ -4,13 +4,13 @@ import {
   type ListedContainer,
   listedContainers,
   SORT_KEYS,
-  type SortKey,
   sortContainers,
+  type SortKey,
 } from "../engine/list_containers.ts";
 import { CoracleError } from "../errors.ts";
 import { sleep } from "../sys/process.ts";
 import { command, type Context, type Engine, flag } from "./command.ts";
-import { psObject, PS_TITLES, psRow, type PsView } from "./ps_row.ts";
+import { PS_TITLES, psObject, psRow, type PsView } from "./ps_row.ts";
 import { printList } from "./table_format.ts";
 
 const CHOICES = SORT_KEYS.join(", ");
@@ -42,7 +42,10 @@ export const ps = command({
   ],
   flags: {
     all: flag.boolean("-a, --all", "Show all containers, not only running ones"),
-    external: flag.boolean("--external", "Accepted for Podman's sake: nothing else is in our store"),
+    external: flag.boolean(
+      "--external",
+      "Accepted for Podman's sake: nothing else is in our store",
+    ),
     filter: flag.list("-f, --filter KEY=VALUE", "Show only those that fit", { splitOnComma: true }),
     format: flag.text("--format TEMPLATE", 'Go template, "table …" or "json"'),
     last: flag.integer("-n, --last COUNT", "The last ones made, in all states", { fallback: -1 }),
