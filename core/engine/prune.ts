@@ -13,6 +13,7 @@ import { prunableVolumes } from "./list_volumes.ts";
 import { removeContainer } from "./remove_container.ts";
 import { pruneImages } from "./remove_image.ts";
 import { treeSize } from "./tree_size.ts";
+import { volumeData } from "./volume_mount.ts";
 import { removeVolume } from "./volume_store.ts";
 
 type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">;
@@ -51,7 +52,7 @@ export function pruneVolumes(
   options: { readonly filters: readonly string[]; readonly measure?: boolean },
 ): Pruned<VolumeRow> {
   return pruneEach(prunableVolumes(engine, options.filters), (row) => {
-    const bytes = options.measure ? treeSize(`${engine.paths.volumes}/${row.name}`) : 0;
+    const bytes = options.measure ? treeSize(volumeData(engine.paths, row.name)) : 0;
     removeVolume(engine, row);
     return { value: row, bytes };
   });
