@@ -93,10 +93,20 @@ export function createContainer(
     if (!hasCode(error, "exists")) throw error;
     throw nameTaken(name, containerByName(db, name)?.id ?? "another container");
   }
+  undo.defer(() => unmake(engine, row));
   writeContainerNote(engine, row);
   if (cidfile !== null) writeAll(cidfile, id);
   undo.move();
   return row;
+}
+
+/** What could not be finished goes again; the error that is on its way is the one to tell. */
+function unmake(engine: Engine, row: ContainerRow): void {
+  try {
+    removeContainer(engine, row, { volumes: true });
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+  }
 }
 
 /** 64 random hex digits, and not only decimal ones at the start: a short id must not look like a number. */

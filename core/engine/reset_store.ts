@@ -17,7 +17,7 @@ type Parts = Pick<Engine, "db" | "paths" | "layers" | "runtime" | "openRuntime">
 
 /** What every store has, and what tells one from any other directory. */
 const MARKER = "state.db";
-const DATABASE: readonly string[] = [`${MARKER}-wal`, `${MARKER}-shm`, MARKER];
+const DATABASE: readonly string[] = ["-reserve", "-wal", "-shm", ""].map((end) => MARKER + end);
 /** Directories nobody may have as a store, whatever is in them. */
 const NEVER: readonly string[] = [
   "/",

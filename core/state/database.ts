@@ -5,6 +5,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CoracleError, type ErrorCode } from "../errors.ts";
 import { lookAtText } from "../sys/files.ts";
+import { giveReserve, keepReserve } from "./reserve.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 export type Value = string | number | bigint | null | Uint8Array;
@@ -12,6 +13,7 @@ export type Row = Record<string, Value>;
 
 /** An open record book; statements are compiled once and kept. */
 export interface Database {
+  readonly path: string;
   readonly handle: DatabaseSync;
   readonly statements: Map<string, StatementSync>;
   /** The boot this process lives in; volatile columns of another boot are void. */
@@ -22,6 +24,8 @@ export interface Database {
 
 /** How long a writer waits for another process's short transaction before it gives up. */
 const BUSY_MS = 60_000;
+/** How long one that stands before a full disk waits for readers to let it empty the log. */
+const FULL_DISK_MS = 1_000;
 
 /**
  * Opens (and makes or migrates) the database at `path`. Fails with `corrupt` when the file is not
@@ -39,7 +43,7 @@ export function openDatabase(path: string, bootId: string): Database {
   } catch (cause) {
     throw damaged(path, cause);
   }
-  const db: Database = { handle, statements: new Map(), bootId, depth: 0 };
+  const db: Database = { path, handle, statements: new Map(), bootId, depth: 0 };
   try {
     const version = Number(one(db, "PRAGMA user_version")?.user_version ?? 0);
     if (version > MIGRATIONS.length) {
@@ -51,6 +55,7 @@ export function openDatabase(path: string, bootId: string): Database {
     if (version < MIGRATIONS.length) migrate(db);
     resetAfterReboot(db);
     emptyLog(db, path);
+    keepReserve(path);
   } catch (cause) {
     handle.close();
     if (cause instanceof CoracleError) throw cause;
@@ -70,9 +75,23 @@ const LOG_BYTES = 1024 * 1024;
  */
 function emptyLog(db: Database, path: string): void {
   if ((lookAtText(`${path}-wal`)?.size ?? 0) <= LOG_BYTES) return;
-  db.handle.exec("PRAGMA busy_timeout = 0");
-  db.handle.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  db.handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  checkpoint(db, 0, "TRUNCATE");
+}
+
+/**
+ * Brings the log into the main file, unless others use it for longer than `waitMs`; then it is
+ * written from its beginning again ("RESTART"), or is empty.
+ */
+function checkpoint(db: Database, waitMs: number, how: "RESTART" | "TRUNCATE"): void {
+  db.handle.exec(`PRAGMA busy_timeout = ${waitMs}`);
+  try {
+    db.handle.exec(`PRAGMA wal_checkpoint(${how})`);
+  } catch (cause) {
+    // No room to do it; whoever needs the space is told by what he does next.
+    if (!(told(cause) instanceof CoracleError)) throw cause;
+  } finally {
+    db.handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  }
 }
 
 function damaged(path: string, cause: unknown): CoracleError {
@@ -85,12 +104,33 @@ function damaged(path: string, cause: unknown): CoracleError {
 
 function migrate(db: Database): void {
   db.handle.exec("PRAGMA journal_mode = WAL");
+  if (Number(one(db, "PRAGMA user_version")?.user_version) === 0) makeSpare(db);
   transaction(db, () => {
     // Read again under the write lock: another process may have migrated meanwhile.
     const from = Number(one(db, "PRAGMA user_version")?.user_version ?? 0);
     for (const step of MIGRATIONS.slice(from)) db.handle.exec(step);
     db.handle.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
   });
+}
+
+/** Bytes of unused pages in a new database. */
+const SPARE_BYTES = 128 * 1024;
+
+/**
+ * Unused pages with a place on the disk: on a full one the log can be brought into the main file
+ * without making that longer. Written and dropped in two commits, or SQLite would leave holes.
+ */
+function makeSpare(db: Database): void {
+  db.handle.exec("PRAGMA synchronous = OFF");
+  transaction(db, () => {
+    // Another process may be doing the same.
+    db.handle.exec("CREATE TABLE IF NOT EXISTS spare (bytes)");
+    run(db, "INSERT INTO spare VALUES (zeroblob(?))", SPARE_BYTES);
+  });
+  checkpoint(db, BUSY_MS, "RESTART");
+  db.statements.clear();
+  transaction(db, () => db.handle.exec("DROP TABLE IF EXISTS spare"));
+  db.handle.exec("PRAGMA synchronous = NORMAL");
 }
 
 /** One statement makes void what another boot left: pids, mounts, exec sessions. */
@@ -127,6 +167,11 @@ function prepared(db: Database, sql: string): StatementSync {
 
 /** Runs a statement; returns how many rows it changed. A broken rule of uniqueness or a foreign key throws `exists` or `busy`. */
 export function run(db: Database, sql: string, ...values: Value[]): number {
+  // Inside a transaction the whole of it is run again, not one statement.
+  return db.depth > 0 ? change(db, sql, values) : withReserve(db, () => change(db, sql, values));
+}
+
+function change(db: Database, sql: string, values: Value[]): number {
   try {
     return Number(prepared(db, sql).run(...values).changes);
   } catch (cause) {
@@ -145,9 +190,10 @@ export function run(db: Database, sql: string, ...values: Value[]): number {
 }
 
 /** SQLite's words (deno has no numbers for them) for what the host did to us; all else is a bug. */
+const FULL = "database or disk is full";
 const HOST_TROUBLE: readonly (readonly [string, ErrorCode, string])[] = [
   ["readonly database", "denied", "is the file system of --root mounted read-only?"],
-  ["disk is full", "failed", "free some space on the file system of --root"],
+  [FULL, "failed", "free some space on the file system of --root"],
   ["disk I/O error", "failed", "look for errors of the disk in the kernel's log (dmesg)"],
   ["database is locked", "busy", "another coracle holds the store for long; try again"],
   ["disk image is malformed", "corrupt", 'rebuild it with "coracle system check --repair"'],
@@ -184,7 +230,9 @@ export function all(db: Database, sql: string, ...values: Value[]): Row[] {
 /**
  * Runs `work` as one transaction: all of it or nothing. It takes the write lock at once (BEGIN
  * IMMEDIATE), so it never fails half-way for another writer. No I/O of user data belongs inside.
- * With `durable` the commit has reached the disk when this returns.
+ * With `durable` the commit has reached the disk when this returns. On a full disk `work` is undone
+ * and runs once more with the space of the reserve and of the log: it must not change anything but
+ * the database.
  */
 export function transaction<T>(
   db: Database,
@@ -193,6 +241,14 @@ export function transaction<T>(
 ): T {
   if (db.depth > 0) return work();
   if (options.durable) db.handle.exec("PRAGMA synchronous = FULL");
+  try {
+    return withReserve(db, () => whole(db, work));
+  } finally {
+    if (options.durable) db.handle.exec("PRAGMA synchronous = NORMAL");
+  }
+}
+
+function whole<T>(db: Database, work: () => T): T {
   execute(db, "BEGIN IMMEDIATE");
   db.depth = 1;
   try {
@@ -208,7 +264,21 @@ export function transaction<T>(
     throw error;
   } finally {
     db.depth = 0;
-    if (options.durable) db.handle.exec("PRAGMA synchronous = NORMAL");
+  }
+}
+
+/** On a full disk `work` is tried again in the log's own space, then in that of the reserve. */
+function withReserve<T>(db: Database, work: () => T): T {
+  const more = [() => checkpoint(db, FULL_DISK_MS, "RESTART"), () => giveReserve(db.path)];
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      const isFull = error instanceof CoracleError && error.why?.includes(FULL) === true;
+      const next = isFull ? more.shift() : undefined;
+      if (next === undefined) throw error;
+      next();
+    }
   }
 }
 

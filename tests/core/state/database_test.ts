@@ -1,7 +1,7 @@
 /** The record book: migrations, reboot, rules of use, and two processes that write at once. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -51,7 +51,9 @@ import {
   listLayers,
   unusedImageLayers,
 } from "../../../core/state/layers.ts";
+import { mount, unmount, unmountIfMounted } from "../../../core/sys/mount.ts";
 import type { ChainId, ContainerId, Digest, ImageId, LayerId } from "../../../core/terms.ts";
+import { skipUnless } from "../../skip_reason.ts";
 
 let folder: string;
 let db: Database;
@@ -275,4 +277,59 @@ test("two processes that hammer it lose nothing", async () => {
   await Promise.all([start(), start(), start()]);
   assert.equal(Number(meta(db, "counter")), 3 * 300);
   assert.equal(all(db, "SELECT id FROM layers").length, 3 * 300);
+});
+
+const needsMounts = skipUnless({ root: true });
+
+test(
+  "on a full disk a transaction still goes through, again and again",
+  { skip: needsMounts },
+  () => {
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    mount({ source: "none", target: disk, type: "tmpfs", data: "size=12m" });
+    try {
+      const path = join(disk, "state.db");
+      const own = openDatabase(path, "boot-1");
+      assert.ok(statSync(`${path}-reserve`).size > 0);
+      const fill = spawnSync("sh", ["-c", 'cat /dev/zero > "$0"', join(disk, "filler")]);
+      assert.match(String(fill.stderr), /No space left/);
+      for (let round = 0; round < 200; round++) {
+        transaction(own, () => setMeta(own, "round", String(round)), { durable: round % 2 === 0 });
+      }
+      assert.equal(meta(own, "round"), "199");
+      fails("failed", () => setMeta(own, "much", "x".repeat(4_000_000)));
+      assert.equal(meta(own, "round"), "199");
+      rmSync(join(disk, "filler"));
+      closeDatabase(own);
+      closeDatabase(openDatabase(path, "boot-1"));
+      assert.ok(statSync(`${path}-reserve`).size > 0, "made again when there is room");
+    } finally {
+      unmount(disk, { detach: true });
+    }
+  },
+);
+
+test("a database on a read-only file system is read, and says why it is not written", {
+  skip: needsMounts,
+}, () => {
+  const disk = join(folder, "disk");
+  const readOnly = join(folder, "read-only");
+  mkdirSync(disk);
+  mount({ source: "none", target: disk, type: "tmpfs" });
+  try {
+    const path = join(disk, "state.db");
+    const writer = openDatabase(path, "boot-1");
+    setMeta(writer, "a", "1");
+    mkdirSync(readOnly);
+    mount({ source: disk, target: readOnly, flags: ["bind", "ro"] });
+    const reader = openDatabase(join(readOnly, "state.db"), "boot-1");
+    assert.equal(meta(reader, "a"), "1");
+    fails("denied", () => transaction(reader, () => setMeta(reader, "a", "2")));
+    fails("denied", () => setMeta(reader, "a", "2"));
+    writer.handle.close();
+    reader.handle.close();
+  } finally {
+    for (const path of [readOnly, disk]) unmountIfMounted(path, { detach: true });
+  }
 });
