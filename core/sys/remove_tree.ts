@@ -32,6 +32,11 @@ interface Level {
 /** How many directories are held open at once. */
 const HELD = 64;
 const OPEN_DIR = O.RDONLY | O.DIRECTORY | O.NOFOLLOW;
+/**
+ * How often a directory may have got something new while it was emptied: a monitor writes its last
+ * files when its container may be removed already.
+ */
+const REFILLS = 100;
 const PARENT = raw("..");
 
 /**
@@ -68,13 +73,17 @@ export function removeAt(parent: Fd, name: RawPath): void {
   if (removeLeaf(parent, name)) return;
   const place = placeOfFd(parent);
   const levels: Level[] = [];
+  let refills = 0;
   try {
     enter(parent, name, place, levels);
     while (levels.length > 0) {
       const level = levels.at(-1)!;
       const next = level.rest.pop();
       if (next !== undefined) enter(level.fd, next.name, place, levels);
-      else leave(parent, levels);
+      else if (!leave(parent, levels, refills < REFILLS)) {
+        refills++;
+        enter(levels.at(-1)?.fd ?? parent, level.name, place, levels);
+      }
     }
   } finally {
     for (const { fd } of levels) if (fd >= 0) close(fd);
@@ -136,8 +145,11 @@ function openDirectory(dir: Fd, name: RawPath): Fd | null {
   }
 }
 
-/** Removes the emptied directory on top of the stack and goes on in the one above. */
-function leave(parent: Fd, levels: Level[]): void {
+/**
+ * Removes the emptied directory on top of the stack and goes on in the one above. False when it is
+ * not empty after all and `mayRefill`.
+ */
+function leave(parent: Fd, levels: Level[], mayRefill: boolean): boolean {
   const level = levels.at(-1)!;
   const above = levels.at(-2);
   if (above !== undefined && above.fd < 0) reopen(level.fd, above);
@@ -147,8 +159,10 @@ function leave(parent: Fd, levels: Level[]): void {
     rmdirAt(above?.fd ?? parent, level.name);
   } catch (error) {
     if (isErrno(error, "EBUSY")) throw mounted(error.path, error.path);
+    if (mayRefill && isErrno(error, "ENOTEMPTY")) return false;
     if (!isErrno(error, "ENOENT")) throw error;
   }
+  return true;
 }
 
 /** Opens the directory above by "..", and makes sure that it is the one we came through. */

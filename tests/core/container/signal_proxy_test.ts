@@ -5,7 +5,7 @@ import { PROXIED_SIGNALS, proxySignals } from "../../../core/container/signal_pr
 const wait = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 test("signals that are meant for this process are not passed on", () => {
-  for (const own of ["KILL", "STOP", "CHLD", "PIPE", "URG", "WINCH", "SEGV"]) {
+  for (const own of ["KILL", "STOP", "CHLD", "PIPE", "URG", "WINCH", "TTIN", "TTOU", "SEGV"]) {
     assert.ok(!(PROXIED_SIGNALS as readonly string[]).includes(own), own);
   }
 });

@@ -7,7 +7,7 @@ import * as at from "../../../core/sys/at.ts";
 import { AT_FDCWD, O } from "../../../core/sys/at.ts";
 import * as files from "../../../core/sys/files.ts";
 import { mount, unmount } from "../../../core/sys/mount.ts";
-import { run } from "../../../core/sys/spawn.ts";
+import { run, spawnFree } from "../../../core/sys/spawn.ts";
 import { skipUnless } from "../../skip_reason.ts";
 import { inTemporaryDir } from "./temporary_dir.ts";
 
@@ -51,6 +51,30 @@ test("directories are made with those above them, and again without complaint", 
     assert.deepEqual(files.listNames(`${dir}/nowhere`), []);
     assert.equal(files.exists(`${dir}/nowhere`), false);
     files.removeFile(`${dir}/nowhere`);
+  });
+});
+
+test("a file that cannot be made is named as the caller names it", () => {
+  inTemporaryDir((dir) => {
+    assert.throws(
+      () => files.writeAtomic(`${dir}/no/such/file`, "x"),
+      (error) => isErrno(error, "ENOENT") && error.path === `${dir}/no/such/file`,
+    );
+  });
+});
+
+test("a tree in which another process still writes is removed", () => {
+  inTemporaryDir((dir) => {
+    for (let round = 0; round < 20; round++) {
+      files.makeDirs(`${dir}/tree/sub`);
+      const script = 'for i in $(seq 50); do : > "$0/tree/sub/$i"; : > "$0/tree/$i"; done';
+      spawnFree(["sh", "-c", `(${script}) 2>/dev/null`, dir]);
+      while (files.listNames(`${dir}/tree`).length < 2) {
+        // it begins
+      }
+      files.removeTree(`${dir}/tree`);
+      assert.ok(!files.exists(`${dir}/tree`));
+    }
   });
 });
 
