@@ -6,7 +6,7 @@ import {
 } from "../container/arguments/environment.ts";
 import { parseDetachKeys } from "../container/detach_keys.ts";
 import { execInContainer } from "../engine/exec_container.ts";
-import { CoracleError } from "../errors.ts";
+import { CoracleError, SysError } from "../errors.ts";
 import { environment } from "../sys/environment.ts";
 import { readText } from "../sys/files.ts";
 import { isTerminal } from "../sys/terminal.ts";
@@ -101,7 +101,9 @@ async function withStatus<Value>(work: () => Promise<Value>): Promise<Value> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof CoracleError) || error.exitStatus !== 125) throw error;
+    // A failed call is about our own streams: a reader that has gone is told by its errno.
+    if (!(error instanceof CoracleError) || error instanceof SysError) throw error;
+    if (error.exitStatus !== 125) throw error;
     const { code, what, why, hint } = error;
     throw new CoracleError(code, what, {
       ...(why === undefined ? {} : { why }),
