@@ -16,13 +16,7 @@ export async function namingInput<T>(
   } catch (cause) {
     if (!hasCode(cause, "corrupt") || cause.what !== NAMELESS) throw cause;
     const name = "path" in input ? JSON.stringify(input.path) : "standard input";
-    // Podman's words for whatever is no image.
-    const words = verb === "load"
-      ? "payload does not match any of the supported image formats: "
-      : "";
-    throw new CoracleError("corrupt", `cannot ${verb} ${name}`, {
-      why: `${words}${cause.why ?? "it is damaged"}`,
-      cause,
-    });
+    const why = cause.why ?? "it is damaged";
+    throw new CoracleError("corrupt", `cannot ${verb} ${name}`, { why, cause });
   }
 }
