@@ -20,7 +20,9 @@ for (const way of WAYS) {
         way,
         input: "typed\n",
       });
-      assert.deepEqual([echoed.stdout, echoed.stderr, echoed.status], ["typed\n", "", 7]);
+      assert.deepEqual([echoed.stdout, echoed.status], ["typed\n", 7]);
+      // Where Deno is run by npx, that may have something to say.
+      assert.doesNotMatch(echoed.stderr, /coracle/);
       assert.equal(store.coracle(["run", "--rm", BUSYBOX, "nope"], { way }).status, 127);
       ok("run", "-d", "--name", "box", BUSYBOX, "sh", "-c", "echo logged; exec sleep 1000");
       assert.equal(ok("exec", "box", "cat", "/proc/1/comm"), "sleep");
@@ -38,7 +40,7 @@ for (const way of WAYS) {
       assert.equal(wrong.status, 1);
       assert.match(
         wrong.stderr,
-        /^coracle: cannot find container "box": .*no such container\ntry: /,
+        /^coracle: cannot find container "box": .*no such container\ntry: /m,
       );
     }),
   );
