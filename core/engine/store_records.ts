@@ -14,7 +14,15 @@ import { imageChanges, listImageNames, listImages } from "../state/images.ts";
 import { layerById, type LayerRow } from "../state/layers.ts";
 import type { VolumeRow } from "../state/volumes.ts";
 import { close, O, write } from "../sys/at.ts";
-import { listNames, makeDirs, openText, readTextOrNull, writeAtomic } from "../sys/files.ts";
+import {
+  listNames,
+  makeDirs,
+  openText,
+  readTextOrNull,
+  removeFile,
+  writeAtomic,
+} from "../sys/files.ts";
+import { processStart } from "../sys/process.ts";
 import type { ContainerId, Digest, ImageId, LayerId } from "../terms.ts";
 import { containerFiles } from "./container_files.ts";
 import type { Engine, StorePaths } from "./engine.ts";
@@ -116,6 +124,7 @@ export function writeImageNotes({ db, paths }: Pick<Engine, "db" | "paths">): vo
 
 /** A kill between the rows and the notes, or two writers at once, left older notes: writes them anew. */
 export function refreshImageNotes(engine: Pick<Engine, "db" | "paths">): void {
+  removeDrafts(engine.paths.records);
   const text = readTextOrNull(`${engine.paths.records}/images.json`) ?? "";
   const written = /^\{"change":([0-9]+),/.exec(text)?.[1];
   if (Number(written ?? 0) !== imageChanges(engine.db)) writeImageNotes(engine);
@@ -149,4 +158,12 @@ export function writeLayerDriverNote(paths: Pick<StorePaths, "records">, name: s
 /** Null when there is none. */
 export function readLayerDriverNote(paths: Pick<StorePaths, "records">): string | null {
   return readTextOrNull(`${paths.records}/layer_driver`)?.trim() || null;
+}
+
+/** Files that a killed process was writing beside the ones they were to replace (`writeAtomic`). */
+function removeDrafts(directory: string): void {
+  for (const name of listNames(directory)) {
+    const pid = /^\.tmp-([0-9]+)-/.exec(name)?.[1];
+    if (pid !== undefined && processStart(Number(pid)) === null) removeFile(`${directory}/${name}`);
+  }
 }
