@@ -85,7 +85,7 @@ test(
     assert.ok(existsSync(`${store.folder}/note`));
     store.ok(["volume", "create", "--opt", "type=bogus", "--opt", "device=x", "bogus"]);
     const wrong = store.coracle(["run", "--rm", "-v", "bogus:/b", BUSYBOX, "true"]);
-    assert.equal(wrong.status, 125);
+    assert.equal(wrong.status, 126);
     assert.match(wrong.stderr, /^coracle: cannot mount volume "bogus": no such device$/m);
   }),
 );
